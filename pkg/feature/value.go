@@ -1,0 +1,93 @@
+package feature
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// Value is one feature value or join key: null, or a value of a Type. The zero
+// Value is null. Values compare with ==, by bits for Float64.
+type Value struct {
+	kind Type
+	bits uint64
+	text string
+}
+
+// Null is the absent value.
+var Null = Value{}
+
+// BoolValue returns a Bool.
+func BoolValue(v bool) Value {
+	if v {
+		return Value{kind: Bool, bits: 1}
+	}
+	return Value{kind: Bool}
+}
+
+// Int64Value returns an Int64.
+func Int64Value(v int64) Value { return Value{kind: Int64, bits: uint64(v)} }
+
+// Float64Value returns a Float64; NaN and infinities are values like any other.
+func Float64Value(v float64) Value { return Value{kind: Float64, bits: math.Float64bits(v)} }
+
+// StringValue returns a String.
+func StringValue(v string) Value { return Value{kind: String, text: v} }
+
+// TimestampValue returns a Timestamp.
+func TimestampValue(v window.Time) Value { return Value{kind: Timestamp, bits: uint64(v)} }
+
+// IsNull reports whether v is null.
+func (v Value) IsNull() bool { return v.kind == InvalidType }
+
+// Type returns v's type, InvalidType when v is null.
+func (v Value) Type() Type { return v.kind }
+
+// Bool returns the Bool in v; false for other types.
+func (v Value) Bool() bool { return v.kind == Bool && v.bits == 1 }
+
+// Int64 returns the Int64 in v; 0 for other types.
+func (v Value) Int64() int64 {
+	if v.kind != Int64 {
+		return 0
+	}
+	return int64(v.bits)
+}
+
+// Float64 returns the Float64 in v; 0 for other types.
+func (v Value) Float64() float64 {
+	if v.kind != Float64 {
+		return 0
+	}
+	return math.Float64frombits(v.bits)
+}
+
+// Text returns the String in v; "" for other types.
+func (v Value) Text() string { return v.text }
+
+// Timestamp returns the Timestamp in v; the epoch for other types.
+func (v Value) Timestamp() window.Time {
+	if v.kind != Timestamp {
+		return 0
+	}
+	return window.Time(v.bits)
+}
+
+// String renders v for messages and tables.
+func (v Value) String() string {
+	switch v.kind {
+	case Bool:
+		return strconv.FormatBool(v.Bool())
+	case Int64:
+		return strconv.FormatInt(v.Int64(), 10)
+	case Float64:
+		return strconv.FormatFloat(v.Float64(), 'g', -1, 64)
+	case String:
+		return v.text
+	case Timestamp:
+		return v.Timestamp().String()
+	default:
+		return "null"
+	}
+}
