@@ -47,8 +47,8 @@ func (t *Type) UnmarshalText(text []byte) error {
 
 // Field is a named column of a type.
 type Field struct {
-	Name string `json:"name" yaml:"name"`
-	Type Type   `json:"type" yaml:"type"`
+	Name string `json:"name"`
+	Type Type   `json:"type"`
 }
 
 // Schema is an ordered list of columns with distinct names.

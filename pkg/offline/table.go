@@ -1,0 +1,145 @@
+package offline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+var (
+	// ErrCorrupt is a log or a file that is torn, missing or contradicts itself.
+	ErrCorrupt = errors.New("offline table is corrupt")
+	// ErrMismatch is a table that exists with another schema or layout.
+	ErrMismatch = errors.New("offline table has another layout")
+	// ErrConflict is a commit that lost too many races; its files stay for a retry.
+	ErrConflict = errors.New("too many conflicting commits")
+	// ErrStale is a build whose files are too old to be committed safely: build again.
+	ErrStale = errors.New("build is too old to commit")
+	// ErrHistoryGone asks for changes that the log no longer holds.
+	ErrHistoryGone = errors.New("log history is gone")
+)
+
+// Spec names a table and says what never changes in it.
+type Spec struct {
+	Path      string           // key prefix in the bucket
+	Keys      []feature.Field  // the join keys, first columns of Schema
+	Time      string           // the time column, next in Schema
+	Schema    *arrow.Schema    // all columns in order
+	Step      time.Duration    // length of a window: the unit of coverage
+	Partition window.Partition // of the time column; files never cross it
+}
+
+// File is a data file of a table.
+type File struct {
+	Path      string      `json:"path"` // relative to the table
+	Size      int64       `json:"size"` // bytes
+	Rows      int64       `json:"rows"`
+	Partition string      `json:"partition"`
+	MinTime   window.Time `json:"min_time"` // of the time column, both inclusive
+	MaxTime   window.Time `json:"max_time"`
+	WrittenAt window.Time `json:"written_at"` // real time of the upload
+	Seq       int64       `json:"seq"`        // version that added it; 0 before its commit
+	Stats     string      `json:"stats"`      // Delta statistics, a JSON text
+}
+
+// Build is a window whose rows are durable and not yet visible. It is a small
+// JSON document, so that it can travel by reference between activities.
+type Build struct {
+	Window window.Interval `json:"window"`
+	// ReadAt is when the sources were read: the start of the attempt, told by
+	// one server for all attempts. The build with the latest ReadAt wins.
+	ReadAt window.Time `json:"read_at"`
+	Files  []File      `json:"files"` // none: the window is empty
+	Rows   int64       `json:"rows"`
+	Bytes  int64       `json:"bytes"`
+}
+
+// Commit makes builds visible.
+type Commit struct {
+	ID         string // unique to this call: B3
+	Job        string // who asked, for the log's readers
+	Generation int64  // of the definitions
+	Overwrite  bool   // replace windows that are covered; otherwise they are Done
+	Online     bool   // the online store shall follow these windows
+	Builds     []Build
+}
+
+// Outcome is what became of one build.
+type Outcome string
+
+// The outcomes; none is a failure.
+const (
+	Committed  Outcome = "committed"  // visible, by this commit or an earlier try of it
+	Done       Outcome = "done"       // the window was covered and overwrite was not asked for
+	Superseded Outcome = "superseded" // a build that read its sources later is in place
+)
+
+// CommitResult tells the outcome of each build, in order.
+type CommitResult struct {
+	Version  int64 // of the commit; the table's head when there was nothing to commit
+	Outcomes []Outcome
+}
+
+// Snapshot is the state of a table at a version.
+type Snapshot struct {
+	Version int64
+	Files   []File                      // live files, by path
+	ReadAt  map[window.Time]window.Time // covered windows: start -> ReadAt of the winner
+	Covered window.Set
+	Fence   int64 // of the newest deletion; 0 when there was none
+}
+
+// Change is what one version did.
+type Change struct {
+	Version int64
+	Windows []window.Interval // committed by it
+	Added   []File
+	Removed []File
+	Online  bool // the online store shall follow it
+}
+
+// Store opens tables.
+type Store interface {
+	// Open returns the table of spec.Path and creates it when it is not there.
+	// A table with another schema, step or partition is ErrMismatch.
+	Open(ctx context.Context, spec Spec) (Table, error)
+}
+
+// Table is one table. Methods are safe for concurrent use, also by several processes.
+type Table interface {
+	Spec() Spec
+	// NewWriter starts the build of a window. attempt tells the files of two
+	// tries apart; it consists of [A-Za-z0-9._-].
+	NewWriter(ctx context.Context, w window.Interval, readAt window.Time, attempt string) (Writer, error)
+	// Commit makes the builds visible that still may be, in one atomic step.
+	Commit(ctx context.Context, c Commit) (CommitResult, error)
+	// Snapshot returns the newest state.
+	Snapshot(ctx context.Context) (Snapshot, error)
+	// Changes returns what the versions in (after, upTo] did, in order.
+	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
+	// OpenFile reads a file that a snapshot or a change names.
+	OpenFile(ctx context.Context, f File) (Reader, error)
+}
+
+// Writer takes the rows of one window, sorted by (keys in encoded byte order,
+// time), and refuses rows out of order or outside the window.
+type Writer interface {
+	// Write takes the rows of rec, which has the table's schema. It keeps no reference to rec.
+	Write(rec arrow.Record) error
+	// Close makes the files durable and returns the build.
+	Close(ctx context.Context) (Build, error)
+	// Abort drops what was written. It may follow Close, and then does nothing.
+	Abort() error
+}
+
+// Reader yields the rows of one file in order, as records of bounded size with the table's schema.
+type Reader interface {
+	// Next returns io.EOF after the last record. The record is valid until the next call.
+	Next() (arrow.Record, error)
+	Close() error
+}
