@@ -1,0 +1,4 @@
+// Package buckettest holds drivers against the contract of package bucket: Run is
+// the suite that each must pass, Race its test of put-if-absent at a strength that
+// the caller chooses, and Faulty a bucket whose answers get lost.
+package buckettest
