@@ -26,14 +26,18 @@ var Functions = []Function{Count, Sum, Mean, Min, Max}
 // UnmarshalText implements encoding.TextUnmarshaler; the error lists what would be accepted.
 func (f *Function) UnmarshalText(text []byte) error {
 	if !slices.Contains(Functions, Function(text)) {
-		names := make([]string, len(Functions))
-		for i, known := range Functions {
-			names[i] = string(known)
-		}
-		return fmt.Errorf("unknown aggregation function %q, want one of %s", text, strings.Join(names, ", "))
+		return fmt.Errorf("unknown aggregation function %q, want one of %s", text, functionNames())
 	}
 	*f = Function(text)
 	return nil
+}
+
+func functionNames() string {
+	names := make([]string, len(Functions))
+	for i, f := range Functions {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Output returns the type of f over values of type input.

@@ -1,0 +1,155 @@
+package aggregate
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/tilery/tilery/pkg/feature"
+)
+
+// numberExtremes holds the least or greatest Int64 or Float64 of each group.
+// Encoded: 0 when no value went in, else 1 and the 8 bytes of the value's bits,
+// most significant first.
+//
+// Values are kept as keys: int64s whose least one belongs to the wanted value.
+// So one comparison serves both types, min and max, and the order of NaN.
+type numberExtremes struct {
+	name  string
+	float bool
+	flip  int64 // -1 turns the order of keys around, for max; else 0
+	of    []numberExtreme
+}
+
+type numberExtreme struct {
+	key  int64
+	seen bool
+}
+
+func newNumberExtremes(name string, t feature.Type, greatest bool) *numberExtremes {
+	p := &numberExtremes{name: name, float: t == feature.Float64}
+	if greatest {
+		p.flip = -1
+	}
+	return p
+}
+
+// floatKey orders as Float64 does, with NaN above +Inf and -0 as +0.
+func floatKey(x float64) int64 {
+	if x != x {
+		x = canonicalNaN
+	}
+	return swapFloatBits(int64(math.Float64bits(x + 0))) // -0 + 0 is +0
+}
+
+func keyFloat(key int64) float64 { return math.Float64frombits(uint64(swapFloatBits(key))) }
+
+// swapFloatBits turns the magnitude of negative numbers around: Float64 is sign
+// and magnitude, int64 two's complement. It is its own inverse.
+func swapFloatBits(b int64) int64 { return b ^ int64(uint64(b>>63)>>1) }
+
+func (p *numberExtremes) fields() []arrow.Field {
+	t := arrow.PrimitiveTypes.Int64
+	if p.float {
+		t = arrow.PrimitiveTypes.Float64
+	}
+	return []arrow.Field{{Name: p.name, Type: t, Nullable: true}}
+}
+
+func (p *numberExtremes) grow(n int) { p.of = extend(p.of, n) }
+func (p *numberExtremes) reset()     { p.of = p.of[:0] }
+
+func (p *numberExtremes) add(groups []int32, values arrow.Array) {
+	if p.float {
+		for i, v := range values.(*array.Float64).Float64Values() {
+			if g := groups[i]; g >= 0 {
+				p.of[g].lower(floatKey(v) ^ p.flip)
+			}
+		}
+		return
+	}
+	for i, v := range values.(*array.Int64).Int64Values() {
+		if g := groups[i]; g >= 0 {
+			p.of[g].lower(v ^ p.flip)
+		}
+	}
+}
+
+func (e *numberExtreme) lower(key int64) {
+	if key < e.key || !e.seen {
+		*e = numberExtreme{key, true}
+	}
+}
+
+func (p *numberExtremes) merge(group int, from partial, fromGroup int) {
+	if other := from.(*numberExtremes).of[fromGroup]; other.seen {
+		p.of[group].lower(other.key)
+	}
+}
+
+func (p *numberExtremes) mergeColumns(groups []int32, columns []arrow.Array) error {
+	_, masked := maskNulls(nil, groups, columns[0])
+	p.add(masked, columns[0])
+	return nil
+}
+
+func (p *numberExtremes) appendColumns(groups []int32, builders []array.Builder) {
+	for _, g := range groups {
+		e := p.of[g]
+		switch key := e.key ^ p.flip; {
+		case !e.seen:
+			builders[0].AppendNull()
+		case p.float:
+			builders[0].(*array.Float64Builder).Append(keyFloat(key))
+		default:
+			builders[0].(*array.Int64Builder).Append(key)
+		}
+	}
+}
+
+func (p *numberExtremes) appendEncoded(dst []byte, group int) []byte {
+	e := p.of[group]
+	if !e.seen {
+		return append(dst, 0)
+	}
+	bits := e.key ^ p.flip
+	if p.float {
+		bits = swapFloatBits(bits)
+	}
+	return binary.BigEndian.AppendUint64(append(dst, 1), uint64(bits))
+}
+
+func (p *numberExtremes) mergeEncoded(group int, data []byte) ([]byte, error) {
+	seen, rest, err := cutUvarint(data, 1)
+	if err != nil || seen == 0 {
+		return rest, err
+	}
+	value, rest, err := cutBytes(rest, 8)
+	if err != nil {
+		return nil, err
+	}
+	bits := binary.BigEndian.Uint64(value)
+	key := int64(bits)
+	if p.float {
+		key = floatKey(math.Float64frombits(bits))
+		if math.Float64bits(keyFloat(key)) != bits {
+			return nil, damaged("a NaN or zero with bits %#x", bits)
+		}
+	}
+	p.of[group].lower(key ^ p.flip)
+	return rest, nil
+}
+
+func (p *numberExtremes) value(group int) feature.Value {
+	e := p.of[group]
+	switch key := e.key ^ p.flip; {
+	case !e.seen:
+		return feature.Null
+	case p.float:
+		return feature.Float64Value(keyFloat(key))
+	default:
+		return feature.Int64Value(key)
+	}
+}

@@ -1,0 +1,100 @@
+package aggregate
+
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"github.com/tilery/tilery/pkg/feature"
+)
+
+// maxRows bounds the rows of a group, and so each count that is read back.
+// Sums have room for that many of the largest values.
+const maxRows = 1 << 56
+
+// partial is one partial state of every group of a States.
+type partial interface {
+	// fields returns the columns that hold this partial in a tile table.
+	fields() []arrow.Field
+
+	// grow makes the groups up to n-1 exist; new ones are empty.
+	grow(n int)
+	// reset drops the groups and keeps their memory.
+	reset()
+
+	// add puts values[i] into groups[i]. Rows that are null or left out have a
+	// negative group.
+	add(groups []int32, values arrow.Array)
+	// merge adds a group of from, which has the same type and may be the receiver.
+	merge(group int, from partial, fromGroup int)
+
+	// mergeColumns adds rows of columns, which have the types of fields; a
+	// negative group is left out.
+	mergeColumns(groups []int32, columns []arrow.Array) error
+	// appendColumns writes one row per group.
+	appendColumns(groups []int32, builders []array.Builder)
+
+	// appendEncoded writes a group: self-delimiting, equal bytes for equal values.
+	appendEncoded(dst []byte, group int) []byte
+	// mergeEncoded adds what appendEncoded wrote and returns the bytes after it.
+	// It accepts no other bytes.
+	mergeEncoded(group int, data []byte) (rest []byte, err error)
+
+	// value is the result of the function that is this partial alone; null when
+	// no value went in.
+	value(group int) feature.Value
+}
+
+// newPartial returns the empty states of p, nil when there are none of its kind and type.
+func newPartial(p feature.Partial) partial {
+	switch p.Kind {
+	case feature.PartialCount:
+		return &counts{column: p.Column}
+	case feature.PartialSum:
+		switch p.Type {
+		case feature.Int64:
+			return &int64Sums{column: p.Column}
+		case feature.Float64:
+			return &float64Sums{column: p.Column}
+		}
+	case feature.PartialMin, feature.PartialMax:
+		name, greatest := string(p.Kind)+"_"+p.Column, p.Kind == feature.PartialMax
+		switch p.Type {
+		case feature.Int64, feature.Float64:
+			return newNumberExtremes(name, p.Type, greatest)
+		case feature.String:
+			return &stringExtremes{name: name, greatest: greatest}
+		}
+	}
+	return nil
+}
+
+// extend returns cells with at least n elements; new ones are zero.
+func extend[T any](cells []T, n int) []T {
+	old := len(cells)
+	if n <= old {
+		return cells
+	}
+	cells = slices.Grow(cells, n-old)[:n]
+	clear(cells[old:])
+	return cells
+}
+
+// maskNulls returns groups with -1 where column is null, so that the loops of
+// the partials know no nulls. When column has any, masked is in the memory of
+// scratch, which is returned for the next call.
+func maskNulls(scratch, groups []int32, column arrow.Array) (newScratch, masked []int32) {
+	nulls := column.NullN()
+	if nulls == 0 {
+		return scratch, groups
+	}
+	scratch = append(scratch[:0], groups...)
+	for i := range scratch {
+		// An array of type null has no bitmap to ask.
+		if nulls == len(groups) || column.IsNull(i) {
+			scratch[i] = -1
+		}
+	}
+	return scratch, scratch
+}
