@@ -1,0 +1,25 @@
+// Package transform is the contract of what runs a view's SQL: declared tables
+// in, Arrow records of declared columns out.
+//
+// What an Engine guarantees, whatever the SQL says:
+//   - the SQL sees its declared tables and nothing else, each cut to its
+//     interval and its declared columns, cast to their declared types;
+//   - rows outside the query's interval, and rows without a timestamp, are
+//     dropped: a job can never write outside the window that it is covering;
+//   - memory is bounded by Limits and by the size of one record, not by the data;
+//   - the SQL is one SELECT that reads no clock, no randomness and no setting of
+//     the machine, so that a window that is run again gives the same rows.
+//     The last holds as far as a statement shows it: aggregates that depend on
+//     the order of their input (first, list, string_agg without ORDER BY, a sum
+//     of doubles) are the author's to avoid.
+//
+// Rows come in no particular order: an ORDER BY decides what a LIMIT keeps, not
+// how records are delivered.
+//
+// Errors tell the caller what to do. ErrSQL: the statement, the definition or
+// the values that it meets are wrong and a retry cannot help. ErrOutOfMemory: the
+// limits are too small for this window. Any other error, such as a file that
+// cannot be read, may pass when it is tried again.
+//
+// Engines are drivers below this package; transformtest is their common suite.
+package transform

@@ -1,0 +1,114 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/transform"
+)
+
+// Engine implements transform.Engine. It has no state: the zero value is ready.
+type Engine struct{}
+
+var _ transform.Engine = Engine{}
+
+// describeLimits suffice to bind a statement over empty tables.
+var describeLimits = transform.Limits{MemoryBytes: 128 << 20, Threads: 1}
+
+// Describe implements transform.Engine.
+func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table) (feature.Schema, error) {
+	if err := transform.Validate(sql, tables); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := open(describeLimits)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	empty := make([]transform.Table, len(tables))
+	for i, t := range tables {
+		empty[i] = t
+		empty[i].Files = nil
+	}
+	columns, err := s.prepareResult(ctx, sql, empty)
+	if err != nil {
+		return nil, err
+	}
+	schema := make(feature.Schema, len(columns))
+	for i, c := range columns {
+		t, ok := resultTypes[c.Type]
+		if !ok {
+			return nil, fmt.Errorf("%w: column %q is of type %s, which no feature has: write %s AS %s",
+				transform.ErrSQL, c.Name, c.Type, c.castAdvice(), quoteName(c.Name))
+		}
+		schema[i] = feature.Field{Name: c.Name, Type: t}
+	}
+	return schema, nil
+}
+
+// Run implements transform.Engine.
+func (Engine) Run(ctx context.Context, q transform.Query, fn func(arrow.Record) error) (transform.Stats, error) {
+	if err := q.Validate(); err != nil {
+		return transform.Stats{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return transform.Stats{}, err
+	}
+	s, err := open(q.Limits)
+	if err != nil {
+		return transform.Stats{}, err
+	}
+	defer s.close()
+	w := s.watch(ctx, q.OnProgress)
+	defer w.stop()
+
+	err = s.run(ctx, q, func(r arrow.Record) error {
+		if err := fn(r); err != nil {
+			return callbackError{err}
+		}
+		w.rows.Add(r.NumRows())
+		return nil
+	})
+	stats := transform.Stats{Rows: w.rows.Load()}
+	if failed := (callbackError{}); errors.As(err, &failed) {
+		return stats, failed.error
+	}
+	if err != nil && ctx.Err() != nil {
+		return stats, ctx.Err() // DuckDB's own error only says that it was interrupted
+	}
+	return stats, err
+}
+
+// callbackError keeps an error of the caller's function apart from DuckDB's.
+type callbackError struct{ error }
+
+func (s *session) run(ctx context.Context, q transform.Query, fn func(arrow.Record) error) error {
+	columns, err := s.prepareResult(ctx, q.SQL, q.Tables)
+	if err != nil {
+		return err
+	}
+	sql, err := selectOutput(q, columns)
+	if err != nil {
+		return err
+	}
+	return s.stream(ctx, sql, q.Output, fn)
+}
+
+// prepareResult checks sql, creates the tables and makes sql's result a view.
+// It returns the result's columns.
+func (s *session) prepareResult(ctx context.Context, sql string, tables []transform.Table) ([]column, error) {
+	if err := s.check(sql, tables); err != nil {
+		return nil, err
+	}
+	if err := s.createTables(ctx, tables); err != nil {
+		return nil, err
+	}
+	return s.createResult(sql)
+}

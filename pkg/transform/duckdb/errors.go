@@ -1,0 +1,51 @@
+package duckdb
+
+import (
+	"strings"
+
+	"github.com/tilery/tilery/pkg/transform"
+)
+
+// engineError is a message of DuckDB. It unwraps to the contract's class of it, if any.
+type engineError string
+
+// Error leaves out DuckDB's advice about settings, which are not the author's to make.
+func (e engineError) Error() string {
+	message, _, _ := strings.Cut(string(e), "\n\nPossible solutions:")
+	return strings.TrimSpace(message)
+}
+
+// sqlErrors are the classes of DuckDB's errors that another attempt would meet
+// again. The C API gives a class for executed statements only, but each message
+// starts with it.
+var sqlErrors = map[string]bool{
+	"Binder":                true,
+	"Catalog":               true,
+	"Constraint":            true,
+	"Conversion":            true,
+	"Decimal":               true,
+	"Divide by Zero":        true,
+	"Expression":            true,
+	"Invalid Input":         true,
+	"Invalid type":          true,
+	"Mismatch Type":         true,
+	"Missing Extension":     true,
+	"Not implemented":       true,
+	"Out of Range":          true,
+	"Parameter Not Allowed": true,
+	"Parser":                true,
+	"Permission":            true,
+	"Syntax":                true,
+}
+
+// Unwrap returns transform.ErrSQL, transform.ErrOutOfMemory, or nil for what may pass.
+func (e engineError) Unwrap() error {
+	class, _, _ := strings.Cut(e.Error(), " Error:")
+	switch {
+	case sqlErrors[class]:
+		return transform.ErrSQL
+	case class == "Out of Memory":
+		return transform.ErrOutOfMemory
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package transformtest
+
+import (
+	"testing"
+
+	"github.com/tilery/tilery/pkg/transform"
+)
+
+// Run runs the suite against engine.
+func Run(t *testing.T, engine transform.Engine) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, transform.Engine)
+	}{
+		{"ValuesAndNullsOfEveryTypeArrive", testValues},
+		{"TimestampsOfEveryUnitAreUTCMicroseconds", testTimestampUnits},
+		{"NarrowerTypesAreWidened", testWidening},
+		{"FilesOfDifferentLayoutsMix", testLayouts},
+		{"ManyFilesAreOneTable", testManyFiles},
+		{"NoFilesAreAnEmptyTable", testNoFiles},
+		{"EmptyFilesAreAnEmptyTable", testEmptyFile},
+		{"SourcesAreCutToTheirIntervals", testSourceInterval},
+		{"TablesWithoutTimestampAreWhole", testWholeTable},
+		{"OutputIsCutToTheInterval", testOutputInterval},
+		{"OutputColumnsComeAsDeclared", testOutputColumns},
+		{"UndeclaredColumnsAreInvisible", testUndeclaredColumns},
+		{"FilesThatDoNotFitAreNamed", testUnfitFiles},
+		{"MissingFilesMayComeBack", testMissingFile},
+		{"DescribeTellsNamesAndTypes", testDescribe},
+		{"DescribeNeedsNoFiles", testDescribeWithoutFiles},
+		{"WrongStatementsAreErrSQL", testWrongSQL},
+		{"ValuesThatDoNotConvertAreErrSQL", testWrongValues},
+		{"LateErrorsAreNotTheEndOfTheRows", testLateError},
+		{"VolatileStatementsAreRefused", testVolatile},
+		{"CancelIsPrompt", testCancel},
+		{"DeadlineInsideTheCallbackEndsTheRun", testCancelInCallback},
+		{"CallbackErrorIsReturnedAsItIs", testCallbackError},
+		{"RecordsMayBeRetained", testRetain},
+		{"RecordsAreBounded", testRecordSize},
+		{"ProgressIsReportedUntilTheEnd", testProgress},
+		{"LittleMemorySpillsOrSaysSo", testSpill},
+		{"RunsDoNotDisturbEachOther", testConcurrentRuns},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, engine)
+		})
+	}
+}
