@@ -1,0 +1,25 @@
+// Package materialize is the batch engine: it turns one window of raw data into
+// sorted tiles, commits tiles to the offline store, and keeps the online store
+// a view of the offline log.
+//
+// Three steps, each safe to repeat in any order by any number of processes:
+//
+//   - Build: sources -> SQL -> partial states by key and tile -> sorted, durable,
+//     invisible files. Two builds of the same data hold the same bytes.
+//   - Commit: builds become visible together with their coverage, in one atomic
+//     commit of the offline store; of two builds of a window the one that read
+//     its sources later wins.
+//   - Apply: the online store follows the log from the version in its status
+//     cell to the head H. Every key that a commit touched is computed anew from
+//     snapshot H and written with version H; the status, with coverage and
+//     watermark, follows after the last cell. So a crash in the middle leaves
+//     cells that are already right, a slow applier cannot undo a faster one,
+//     and rows that vanished offline become tombstones online.
+//
+// Apply goes beyond the windows that were asked for in one respect: a window
+// that is covered online follows the log also when a later commit was marked
+// online=false. Otherwise the two stores would differ where both claim coverage.
+//
+// The package knows contracts only (transform, offline, online, source) and
+// nothing of Temporal.
+package materialize

@@ -1,0 +1,74 @@
+package materialize
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// TileStart is the name of the time column of tile tables.
+const TileStart = "tile_start"
+
+// Target is a view as of one generation, with what follows from it. It is immutable.
+type Target struct {
+	Workspace   string
+	Generation  int64
+	View        feature.View
+	Fingerprint string
+	Layout      *aggregate.Layout
+}
+
+// NewTarget prepares a view of a generation.
+func NewTarget(workspace string, generation int64, view feature.View) (*Target, error) {
+	fingerprint, err := view.Fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	layout, err := aggregate.NewLayout(view.Aggregations, view.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("view %s: %w", view.Name, err)
+	}
+	return &Target{workspace, generation, view, fingerprint, layout}, nil
+}
+
+// Store names the view's data in every store: workspace/view/fingerprint.
+func (t *Target) Store() string {
+	return t.Workspace + "/" + t.View.Name + "/" + t.Fingerprint
+}
+
+// CellStore names the online store that holds the cells of an epoch. A rebuild
+// fills the next epoch while readers use the one that the status cell names.
+func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch }
+
+// Table describes the view's offline table.
+func (t *Target) Table(now window.Time) offline.Spec {
+	fields := record.ArrowSchema(t.View.JoinKeys()).Fields()
+	fields = append(fields, arrow.Field{Name: TileStart, Type: record.ArrowType(feature.Timestamp)})
+	fields = append(fields, t.Layout.Fields()...)
+	start := t.View.MaterializationStart()
+	return offline.Spec{
+		Path:      "offline/" + t.Store(),
+		Keys:      t.View.JoinKeys(),
+		Time:      TileStart,
+		Schema:    arrow.NewSchema(fields, nil),
+		Step:      t.View.Schedule(),
+		Partition: window.PartitionFor(window.Interval{Start: start, End: max(now, start)}),
+	}
+}
+
+// Blocks returns the blocks of tiles that hold interval.
+func (t *Target) Blocks(interval window.Interval) window.Interval {
+	length := window.BlockLength(t.View.Interval())
+	return window.Interval{Start: interval.Start.Floor(length), End: interval.End.Ceil(length)}
+}
+
+// tilesPerBlock is how many tiles one cell may hold.
+func (t *Target) tilesPerBlock() int {
+	return int(window.BlockLength(t.View.Interval()) / t.View.Interval())
+}

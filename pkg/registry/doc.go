@@ -1,0 +1,11 @@
+// Package registry keeps what a workspace defines: one immutable document per
+// generation in the bucket, and nothing else that would have to agree with it.
+//
+// A generation is written by put-if-absent under the next number, so of two
+// racing applies one wins and the other gets ErrConflict, and a lost answer is
+// resolved by the document's own id. Whoever needs the desired state reads the
+// newest generation; a request or a job uses one generation from start to end.
+//
+// Planner judges definitions: their form, their references and, with the SQL
+// engine, that each transformation returns the columns that its view needs.
+package registry

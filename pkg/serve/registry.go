@@ -1,0 +1,57 @@
+package serve
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tilery/tilery/pkg/api"
+	"github.com/tilery/tilery/pkg/feature/repository"
+	"github.com/tilery/tilery/pkg/registry"
+)
+
+func (s *Server) plan(ctx context.Context, body []byte) (any, error) {
+	var request api.PlanRequest
+	if err := decodeJSON(body, &request); err != nil {
+		return nil, fail(api.InvalidArgument, "%v", err)
+	}
+	plan, err := s.planner.Plan(ctx, request.Workspace, request.Files)
+	if err != nil {
+		return nil, planError(err)
+	}
+	return api.PlanResponse{Plan: plan}, nil
+}
+
+func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
+	var request api.ApplyRequest
+	if err := decodeJSON(body, &request); err != nil {
+		return nil, fail(api.InvalidArgument, "%v", err)
+	}
+	plan, err := s.planner.Plan(ctx, request.Workspace, request.Files)
+	if err != nil {
+		return nil, planError(err)
+	}
+	if plan.Base != request.BaseGeneration {
+		return nil, fail(api.Aborted, "workspace %s is at generation %d, the plan was made against %d: plan again", plan.Workspace, plan.Base, request.BaseGeneration)
+	}
+	if len(plan.Changes) == 0 {
+		return api.ApplyResponse{Plan: plan, Generation: plan.Base}, nil
+	}
+	generation, err := s.planner.Registry.Apply(ctx, plan.Workspace, plan.Base, plan.Repository, s.clock.Now())
+	if err != nil {
+		return nil, planError(err)
+	}
+	s.views.forget(plan.Workspace)
+	return api.ApplyResponse{Plan: plan, Generation: generation.Number}, nil
+}
+
+// planError gives the errors that a person can act on their code.
+func planError(err error) error {
+	var definitions *repository.Error
+	switch {
+	case errors.As(err, &definitions), errors.Is(err, registry.ErrWorkspace), errors.Is(err, repository.ErrTooLarge):
+		return fail(api.InvalidArgument, "%v", err)
+	case errors.Is(err, registry.ErrConflict):
+		return fail(api.Aborted, "%v: plan again", err)
+	}
+	return err
+}

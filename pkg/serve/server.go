@@ -1,0 +1,158 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tilery/tilery/pkg/api"
+	"github.com/tilery/tilery/pkg/clock"
+	"github.com/tilery/tilery/pkg/feature/repository"
+	"github.com/tilery/tilery/pkg/online"
+	"github.com/tilery/tilery/pkg/registry"
+)
+
+// Options are the server's parts and bounds.
+type Options struct {
+	Registry *registry.Registry
+	Planner  *registry.Planner
+	Online   online.Store
+	Clock    clock.Clock
+	Logger   *slog.Logger
+
+	MaxConcurrent   int           // requests for features at a time; 0: 256
+	FeaturesTimeout time.Duration // 0: 2 seconds, as Tecton's
+	PlanTimeout     time.Duration // 0: 1 minute
+}
+
+// Limits of request bodies.
+const (
+	maxFeaturesBody = 1 << 20
+	maxPlanBody     = 2 * repository.MaxBytes // the files, and what JSON adds
+)
+
+// Server is the HTTP API.
+type Server struct {
+	planner *registry.Planner
+	views   *views
+	online  online.Store
+	clock   clock.Clock
+	logger  *slog.Logger
+	mux     *http.ServeMux
+}
+
+// New returns the API as an http.Handler.
+func New(o Options) *Server {
+	s := &Server{
+		planner: o.Planner, online: o.Online, clock: o.Clock, logger: o.Logger, mux: http.NewServeMux(),
+		views: &views{registry: o.Registry, workspaces: map[string]*workspace{}},
+	}
+	features := endpoint{
+		handle: s.getFeatures, maxBody: maxFeaturesBody, timeout: orDefault(o.FeaturesTimeout, 2*time.Second),
+		name: "GetFeatures", slots: make(chan struct{}, orDefault(o.MaxConcurrent, 256)),
+	}
+	// Plans start an SQL engine each: few at a time.
+	plans := endpoint{maxBody: maxPlanBody, timeout: orDefault(o.PlanTimeout, time.Minute), name: "Plan", slots: make(chan struct{}, 4)}
+	applies := plans
+	plans.handle, applies.handle, applies.name = s.plan, s.apply, "Apply"
+	s.mux.Handle("POST "+api.GetFeaturesPath, s.handler(features))
+	s.mux.Handle("POST "+api.PlanPath, s.handler(plans))
+	s.mux.Handle("POST "+api.ApplyPath, s.handler(applies))
+	s.mux.HandleFunc("GET "+api.HealthPath, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fail(api.NotFound, "no such endpoint: %s %s", r.Method, r.URL.Path))
+	})
+	return s
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// endpoint is a call with a JSON body and its bounds.
+type endpoint struct {
+	name    string
+	handle  func(ctx context.Context, body []byte) (any, error)
+	maxBody int64
+	timeout time.Duration
+	slots   chan struct{}
+}
+
+func (s *Server) handler(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case e.slots <- struct{}{}:
+			defer func() { <-e.slots }()
+		default:
+			s.fail(w, r, fail(api.ResourceExhausted, "%s exceeded the concurrent request limit, please retry later", e.name))
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
+		defer cancel()
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.maxBody))
+		if err != nil {
+			s.fail(w, r, fail(api.InvalidArgument, "request body: %v", err))
+			return
+		}
+		response, err := e.handle(ctx, body)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		s.write(w, r, http.StatusOK, response)
+	}
+}
+
+// fail is an error for the caller.
+func fail(code api.Code, format string, args ...any) *api.Error {
+	text := fmt.Sprintf(format, args...)
+	return &api.Error{Text: text, Message: text, Code: code}
+}
+
+var httpStatus = map[api.Code]int{
+	api.InvalidArgument: http.StatusBadRequest, api.DeadlineExceeded: http.StatusGatewayTimeout,
+	api.NotFound: http.StatusNotFound, api.ResourceExhausted: http.StatusTooManyRequests,
+	api.FailedPrecondition: http.StatusBadRequest, api.Aborted: http.StatusConflict,
+	api.Internal: http.StatusInternalServerError, api.Unavailable: http.StatusServiceUnavailable,
+}
+
+// fail answers with the error. What is not meant for callers is logged, and the
+// answer does not repeat it.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var answer *api.Error
+	switch {
+	case errors.As(err, &answer):
+	case errors.Is(err, context.DeadlineExceeded):
+		answer = fail(api.DeadlineExceeded, "Timed out")
+	case errors.Is(err, context.Canceled):
+		answer = fail(api.Unavailable, "the request was cancelled")
+	default:
+		s.logger.Error("request failed", "path", r.URL.Path, "error", err)
+		answer = fail(api.Internal, "internal error; the server's log has the cause")
+	}
+	s.write(w, r, httpStatus[answer.Code], answer)
+}
+
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		s.logger.Error("encode response", "path", r.URL.Path, "error", err)
+		status, data = http.StatusInternalServerError, []byte(`{"error":"internal error","message":"internal error","code":13}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n')) // the caller is gone: nobody to tell
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/tilery/tilery/workflows"
+)
+
+const maxJobs = 1000
+
+// job is one workflow of a view.
+type job struct {
+	Type        string     `json:"type"`
+	View        string     `json:"view"`
+	Status      string     `json:"status"`
+	CreatedAt   time.Time  `json:"created_at"`
+	ClosedAt    *time.Time `json:"closed_at,omitempty"`
+	WorkflowID  string     `json:"workflow_id"`
+	RunID       string     `json:"run_id"`
+	HistorySize int64      `json:"history_events"`
+}
+
+func (c *cli) jobsCommand() *cobra.Command {
+	limit := 0
+	command := &cobra.Command{
+		Use:     "jobs [VIEW]",
+		Short:   "List the jobs of a view, or of the workspace, newest first",
+		Example: "  tilery jobs airport_delays --limit 10",
+		Args:    maxArgs("VIEW"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 1 || limit > maxJobs {
+				return usageError{fmt.Errorf("--limit %d: want 1 to %d", limit, maxJobs)}
+			}
+			jobs, err := c.listJobs(cmd.Context(), args, limit)
+			if err != nil {
+				return err
+			}
+			return c.printJobs(jobs)
+		},
+	}
+	command.Flags().IntVar(&limit, "limit", 100, "how many jobs to list at most")
+	return command
+}
+
+func (c *cli) listJobs(ctx context.Context, view []string, limit int) ([]job, error) {
+	t, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	query := fmt.Sprintf("%s = '%s'", workflows.SearchWorkspace.GetName(), quote(c.workspace))
+	if len(view) == 1 {
+		query += fmt.Sprintf(" AND %s = '%s'", workflows.SearchFeatureView.GetName(), quote(view[0]))
+	}
+	var jobs []job
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: int32(min(limit, 200))}
+	for {
+		page, err := t.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("list jobs: %w", err)
+		}
+		for _, e := range page.GetExecutions() {
+			if len(jobs) == limit {
+				return jobs, nil
+			}
+			jobs = append(jobs, newJob(e))
+		}
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return jobs, nil
+		}
+	}
+}
+
+func quote(text string) string { return strings.ReplaceAll(text, "'", "''") }
+
+func newJob(e *workflow.WorkflowExecutionInfo) job {
+	j := job{
+		Type:   e.GetType().GetName(),
+		Status: strings.ToUpper(e.GetStatus().String()), CreatedAt: e.GetStartTime().AsTime(),
+		WorkflowID: e.GetExecution().GetWorkflowId(), RunID: e.GetExecution().GetRunId(), HistorySize: e.GetHistoryLength(),
+	}
+	if parts := strings.SplitN(j.WorkflowID, "/", 4); len(parts) == 4 {
+		j.View = parts[2]
+	}
+	if e.GetCloseTime() != nil {
+		closed := e.GetCloseTime().AsTime()
+		j.ClosedAt = &closed
+	}
+	return j
+}
+
+func (c *cli) printJobs(jobs []job) error {
+	if c.output == "json" {
+		return printJSON(c.out, jobs)
+	}
+	rows := make([][]string, len(jobs))
+	for i, j := range jobs {
+		took := "running"
+		if j.ClosedAt != nil {
+			took = j.ClosedAt.Sub(j.CreatedAt).Round(time.Millisecond).String()
+		}
+		rows[i] = []string{j.Type, j.Status, j.CreatedAt.UTC().Format(time.RFC3339), took, j.WorkflowID}
+	}
+	return printTable(c.out, []string{"TYPE", "STATUS", "CREATED (UTC)", "TOOK", "JOB"}, rows)
+}

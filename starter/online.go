@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tilery/tilery/pkg/api"
+)
+
+func (c *cli) getOnlineCommand() *cobra.Command {
+	var keys []string
+	command := &cobra.Command{
+		Use:     "get-online VIEW --key NAME=VALUE",
+		Short:   "Read one feature vector from the online store",
+		Example: "  tilery get-online airport_delays --key origin=ATL",
+		Args:    exactArgs("VIEW"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			joinKeys := map[string]any{}
+			for _, key := range keys {
+				name, value, ok := strings.Cut(key, "=")
+				if !ok {
+					return usageError{fmt.Errorf("--key %s: want NAME=VALUE", key)}
+				}
+				joinKeys[name] = value
+			}
+			response, err := c.client().GetFeatures(cmd.Context(), api.GetFeaturesParams{
+				FeatureViewName: args[0], WorkspaceName: c.workspace, JoinKeyMap: joinKeys,
+				MetadataOptions: api.MetadataOptions{
+					IncludeNames: true, IncludeEffectiveTimes: true, IncludeDataTypes: true, IncludeServingStatus: true,
+				},
+			})
+			if err != nil {
+				return err
+			}
+			return c.printVector(response)
+		},
+	}
+	command.Flags().StringArrayVarP(&keys, "key", "k", nil, "join key as NAME=VALUE; repeat for composite keys")
+	return command
+}
+
+func (c *cli) printVector(response api.GetFeaturesResponse) error {
+	if c.output == "json" {
+		return printJSON(c.out, response)
+	}
+	var rows [][]string
+	for i, value := range response.Result.Features {
+		text := "null"
+		if value != nil {
+			text = fmt.Sprint(value)
+		}
+		m := response.Metadata.Features[i]
+		rows = append(rows, []string{m.Name, text, m.DataType.Type, string(m.Status), m.EffectiveTime.UTC().Format("2006-01-02T15:04:05Z")})
+	}
+	return printTable(c.out, []string{"FEATURE", "VALUE", "TYPE", "STATUS", "EFFECTIVE TIME"}, rows)
+}

@@ -1,0 +1,43 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// Names on the wire. Changing one breaks running workflows and people's habits.
+const (
+	// TaskQueueControl takes workflows and short activities, TaskQueueBatch the
+	// long ones, so that a backfill never starves control.
+	TaskQueueControl = "tilery-control"
+	TaskQueueBatch   = "tilery-batch"
+
+	// QueryProgress returns a job's progress.
+	QueryProgress = "progress"
+)
+
+// Search attributes of every job.
+var (
+	SearchWorkspace   = temporal.NewSearchAttributeKeyKeyword("TileryWorkspace")
+	SearchFeatureView = temporal.NewSearchAttributeKeyKeyword("TileryFeatureView")
+	SearchJobType     = temporal.NewSearchAttributeKeyKeyword("TileryJobType")
+)
+
+// JobTypeBatch is the job type of materialization, by Tecton's name.
+const JobTypeBatch = "BATCH"
+
+// MaterializeID is the workflow id of a backfill. A range that is being
+// materialized cannot be started a second time.
+func MaterializeID(workspace, view string, start, end *window.Time) string {
+	return fmt.Sprintf("materialize/%s/%s/%s-%s", workspace, view, orAll(start), orAll(end))
+}
+
+func orAll(t *window.Time) string {
+	if t == nil {
+		return "all"
+	}
+	return t.String()
+}

@@ -1,0 +1,8 @@
+package workflows
+
+import "go.temporal.io/sdk/worker"
+
+// Register makes every workflow known to a worker of TaskQueueControl.
+func Register(r worker.WorkflowRegistry) {
+	r.RegisterWorkflow(Materialize)
+}
