@@ -31,7 +31,7 @@ type Spec struct {
 	Time      string           // the time column, next in Schema
 	Schema    *arrow.Schema    // all columns in order
 	Step      time.Duration    // length of a window: the unit of coverage
-	Partition window.Partition // of the time column; files never cross it
+	Partition window.Partition // files never cross it; chosen when the table is created, an existing one keeps its own
 }
 
 // File is a data file of a table.
@@ -106,7 +106,7 @@ type Change struct {
 // Store opens tables.
 type Store interface {
 	// Open returns the table of spec.Path and creates it when it is not there.
-	// A table with another schema, step or partition is ErrMismatch.
+	// A table with another schema or step is ErrMismatch.
 	Open(ctx context.Context, spec Spec) (Table, error)
 }
 

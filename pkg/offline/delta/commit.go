@@ -1,0 +1,140 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// Pauses after a lost race.
+const (
+	minBackoff = 10 * time.Millisecond
+	maxBackoff = time.Second
+)
+
+// maxBuilds bounds the windows of one commit.
+const maxBuilds = 1000
+
+// Commit implements offline.Table.
+func (t *table) Commit(ctx context.Context, c offline.Commit) (offline.CommitResult, error) {
+	result, err := t.commit(ctx, c)
+	if err != nil {
+		return offline.CommitResult{}, fmt.Errorf("commit %s to %q: %w", c.ID, t.spec.Path, err)
+	}
+	return result, nil
+}
+
+func (t *table) commit(ctx context.Context, c offline.Commit) (offline.CommitResult, error) {
+	if err := checkCommit(t.spec, c); err != nil {
+		return offline.CommitResult{}, err
+	}
+	p := newPlanner(t, c)
+	for attempt := range t.opts.MaxAttempts {
+		if err := backOff(ctx, attempt); err != nil {
+			return offline.CommitResult{}, err
+		}
+		asked := t.opts.Now()
+		s, err := t.history.advance(ctx, attempt > 0)
+		if err != nil {
+			return offline.CommitResult{}, err
+		}
+		plan, err := p.plan(ctx, s)
+		if err != nil {
+			return offline.CommitResult{}, err
+		}
+		result := offline.CommitResult{Version: s.number, Outcomes: plan.outcomes}
+		if len(plan.windows) == 0 {
+			return result, nil
+		}
+		if t.opts.Now().Sub(asked) > t.opts.SnapshotAge {
+			continue // copying took long; the copies are kept for the next plan
+		}
+		result.Version = s.number + 1
+		data, err := plan.encode(c, result.Version, t.opts.Now().UnixMilli())
+		if err != nil {
+			return offline.CommitResult{}, err
+		}
+		err = bucket.Claim(ctx, t.bucket, versionKey(t.spec.Path, result.Version), data)
+		if err == nil {
+			return result, nil
+		}
+		if !errors.Is(err, bucket.ErrExists) {
+			return offline.CommitResult{}, err
+		}
+	}
+	return offline.CommitResult{}, fmt.Errorf("%w: %d attempts", offline.ErrConflict, t.opts.MaxAttempts)
+}
+
+// backOff waits before a further attempt. Its length is random, so that writers
+// who met once do not meet again.
+func backOff(ctx context.Context, attempt int) error {
+	if attempt == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(rand.N(min(minBackoff<<min(attempt, 10), maxBackoff)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// checkCommit refuses what is wrong in any snapshot.
+func checkCommit(spec offline.Spec, c offline.Commit) error {
+	if c.ID == "" {
+		return errors.New("commit has no id")
+	}
+	if len(c.Builds) > maxBuilds {
+		return fmt.Errorf("%d builds, at most %d are allowed", len(c.Builds), maxBuilds)
+	}
+	windows := map[window.Interval]bool{}
+	paths := map[string]bool{}
+	for _, b := range c.Builds {
+		if windows[b.Window] {
+			return fmt.Errorf("window %v has two builds", b.Window)
+		}
+		windows[b.Window] = true
+		if err := checkBuild(spec, b); err != nil {
+			return fmt.Errorf("build of window %v: %w", b.Window, err)
+		}
+		for _, f := range b.Files {
+			if paths[f.Path] {
+				return fmt.Errorf("file %s is in the commit twice", f.Path)
+			}
+			paths[f.Path] = true
+		}
+	}
+	return nil
+}
+
+func checkBuild(spec offline.Spec, b offline.Build) error {
+	if err := checkWindow(spec, b.Window); err != nil {
+		return err
+	}
+	if err := checkReadAt(b.ReadAt); err != nil {
+		return err
+	}
+	rows, bytes := int64(0), int64(0)
+	for _, f := range b.Files {
+		if err := checkFile(spec, f); err != nil {
+			return err
+		}
+		if !b.Window.Covers(span(f)) {
+			return fmt.Errorf("file %s has rows outside the window", f.Path)
+		}
+		rows += f.Rows
+		bytes += f.Size
+	}
+	if rows != b.Rows || bytes != b.Bytes {
+		return fmt.Errorf("has %d rows in %d bytes, its files %d in %d", b.Rows, b.Bytes, rows, bytes)
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// retentionShare is the part of the retention that files may have lived through
+// when they are committed. The rest is for the commit to be seen by a vacuum.
+const retentionShare = 4
+
+// planner plans one commit against one snapshot after the other.
+type planner struct {
+	table  *table
+	commit offline.Commit
+	seen   map[string]bool      // files of builds that were found in the bucket
+	copies map[string]remainder // of straddling files, by remainderKey
+}
+
+func newPlanner(t *table, c offline.Commit) *planner {
+	return &planner{table: t, commit: c, seen: map[string]bool{}, copies: map[string]remainder{}}
+}
+
+// plan is what a version right after one snapshot does. It says nothing for others.
+type plan struct {
+	outcomes []offline.Outcome
+	windows  []offline.Build // that become visible
+	copies   []offline.File  // of rows that stay
+	removes  []offline.File
+}
+
+func (p *planner) plan(ctx context.Context, s *state) (*plan, error) {
+	out := &plan{outcomes: make([]offline.Outcome, len(p.commit.Builds))}
+	var replaced []window.Interval
+	for i, b := range p.commit.Builds {
+		outcome, settled := settle(s, b, p.commit.Overwrite)
+		out.outcomes[i] = outcome
+		if settled {
+			continue
+		}
+		if err := p.checkFiles(ctx, b); err != nil {
+			return nil, fmt.Errorf("build of window %v: %w", b.Window, err)
+		}
+		out.windows = append(out.windows, b)
+		replaced = append(replaced, b.Window)
+	}
+	if len(out.windows) == 0 {
+		return out, nil
+	}
+	if version, used := s.committedBy(p.commit.ID); used {
+		return nil, fmt.Errorf("commit id was used by version %d, for other builds", version)
+	}
+	return out, p.replace(ctx, s, window.NewSet(replaced...), out)
+}
+
+// settle tells the outcome of a build in snapshot s. It is not settled when the
+// build is yet to be committed; its outcome is Committed then, if that succeeds.
+func settle(s *state, b offline.Build, overwrite bool) (outcome offline.Outcome, settled bool) {
+	readAt, covered := s.readAt[b.Window.Start]
+	switch {
+	case !covered:
+		return offline.Committed, false
+	case readAt == b.ReadAt && holds(s, b):
+		return offline.Committed, true
+	case !overwrite:
+		return offline.Done, true
+	case readAt >= b.ReadAt:
+		return offline.Superseded, true
+	}
+	return offline.Committed, false
+}
+
+// holds reports whether the rows of b are those of its window in s. It is asked
+// when their ReadAt is the same.
+func holds(s *state, b offline.Build) bool {
+	for _, f := range b.Files {
+		if _, live := s.files[f.Path]; !live {
+			return false
+		}
+	}
+	if len(b.Files) > 0 {
+		return true
+	}
+	for _, f := range s.files {
+		if b.Window.Covers(span(f)) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkFiles returns ErrStale when files of b are gone, or so old that a vacuum
+// might take them before it sees the commit.
+func (p *planner) checkFiles(ctx context.Context, b offline.Build) error {
+	limit := p.table.opts.Retention / retentionShare
+	for _, f := range b.Files {
+		if age := p.table.opts.Now().Sub(f.WrittenAt.Time()); age >= limit {
+			return fmt.Errorf("%w: file %s is %v old, at most %v is allowed", offline.ErrStale, f.Path, age.Round(time.Second), limit)
+		}
+		if p.seen[f.Path] {
+			continue
+		}
+		info, err := p.table.bucket.Stat(ctx, p.table.spec.Path+"/"+f.Path)
+		switch {
+		case errors.Is(err, bucket.ErrNotFound):
+			return fmt.Errorf("%w: %w", offline.ErrStale, err)
+		case err != nil:
+			return err
+		case info.Size != f.Size:
+			return fmt.Errorf("%w: file %s has %d bytes, the build says %d", offline.ErrCorrupt, f.Path, info.Size, f.Size)
+		}
+		p.seen[f.Path] = true
+	}
+	return nil
+}
+
+// replace plans the removal of all rows of s in the windows: of files that lie
+// within them, and of others by copying the rest of their rows.
+func (p *planner) replace(ctx context.Context, s *state, windows window.Set, out *plan) error {
+	for _, f := range s.live() {
+		switch rows := span(f); {
+		case !windows.Overlaps(rows):
+			continue
+		case windows.Covers(rows):
+			out.removes = append(out.removes, f)
+			continue
+		}
+		rest, err := p.remainder(ctx, f, windows)
+		if err != nil {
+			return fmt.Errorf("copy the rest of file %s: %w", f.Path, err)
+		}
+		if rest.whole {
+			continue
+		}
+		out.removes = append(out.removes, f)
+		if rest.file != nil {
+			out.copies = append(out.copies, *rest.file)
+		}
+	}
+	return nil
+}
+
+// encode renders the plan as the given version.
+func (p *plan) encode(c offline.Commit, number, millis int64) ([]byte, error) {
+	mode := "Append"
+	if c.Overwrite {
+		mode = "Overwrite"
+	}
+	info := &tileryInfo{CommitID: c.ID, Job: c.Job, Generation: c.Generation, Online: c.Online}
+	actions := []map[string]any{{"commitInfo": commitInfo{
+		Timestamp:           millis,
+		Operation:           "WRITE",
+		OperationParameters: map[string]string{"mode": mode},
+		EngineInfo:          engineInfo,
+		Tilery:              info,
+	}}}
+	for _, f := range p.removes {
+		actions = append(actions, map[string]any{"remove": removeOf(f, millis)})
+	}
+	for _, f := range p.copies {
+		actions = append(actions, map[string]any{"add": addOf(f)})
+	}
+	for _, b := range p.windows {
+		for _, f := range b.Files {
+			f.Seq = number
+			actions = append(actions, map[string]any{"add": addOf(f)})
+		}
+	}
+	for _, b := range p.windows {
+		info.Windows = append(info.Windows, windowInfo{b.Window, b.ReadAt, b.Rows})
+		actions = append(actions, map[string]any{"txn": windowTxn(b, millis)})
+	}
+	info.Lines = len(actions)
+	return encodeLines(actions)
+}

@@ -1,0 +1,63 @@
+package delta
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// table implements offline.Table.
+type table struct {
+	spec    offline.Spec // with the table's own partition
+	bucket  bucket.Bucket
+	opts    Options
+	history *history
+}
+
+// Spec implements offline.Table.
+func (t *table) Spec() offline.Spec { return t.spec }
+
+// NewWriter implements offline.Table.
+func (t *table) NewWriter(ctx context.Context, w window.Interval, readAt window.Time, attempt string) (offline.Writer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	out, err := newWriter(t, w, readAt, attempt)
+	if err != nil {
+		return nil, fmt.Errorf("write window %v of %q: %w", w, t.spec.Path, err)
+	}
+	return out, nil
+}
+
+// Snapshot implements offline.Table.
+func (t *table) Snapshot(ctx context.Context) (offline.Snapshot, error) {
+	s, err := t.history.advance(ctx, false)
+	if err != nil {
+		return offline.Snapshot{}, fmt.Errorf("snapshot of %q: %w", t.spec.Path, err)
+	}
+	return s.snapshot(), nil
+}
+
+// Changes implements offline.Table.
+func (t *table) Changes(ctx context.Context, after, upTo int64) ([]offline.Change, error) {
+	s, err := t.history.advance(ctx, false)
+	if err != nil {
+		return nil, fmt.Errorf("changes of %q: %w", t.spec.Path, err)
+	}
+	if after < 0 || upTo < after || upTo > s.number {
+		return nil, fmt.Errorf("changes of %q: versions (%d, %d] of %d are asked for", t.spec.Path, after, upTo, s.number)
+	}
+	return s.changes(after, upTo), nil
+}
+
+// OpenFile implements offline.Table.
+func (t *table) OpenFile(ctx context.Context, f offline.File) (offline.Reader, error) {
+	r, err := openReader(ctx, t.bucket, t.spec, f)
+	if err != nil {
+		return nil, fmt.Errorf("open file %s of %q: %w", f.Path, t.spec.Path, err)
+	}
+	return r, nil
+}
