@@ -1,0 +1,1 @@
+SELECT DISTINCT origin FROM read_parquet('{flights}') ORDER BY origin
