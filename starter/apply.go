@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,18 +21,18 @@ func (c *cli) applyCommand() *cobra.Command {
 		Example: "  tilery apply examples/flights --yes",
 		Args:    maxArgs("DIRECTORY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := c.readRepository(args)
+			request, plan, err := c.plan(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			plan, err := c.client().Plan(cmd.Context(), request)
-			if err != nil {
-				return err
-			}
-			if c.output == "table" {
+			ask := len(plan.Changes) > 0 && !yes
+			switch {
+			case c.output == "table":
 				printPlan(c.out, plan.Plan)
+			case ask:
+				printPlan(c.errOut, plan.Plan) // nobody agrees to what is not shown
 			}
-			if len(plan.Changes) > 0 && !yes && !c.confirm("Are you sure you want to apply this plan? [y/N]> ") {
+			if ask && !c.confirm("Are you sure you want to apply this plan? [y/N]> ") {
 				return errors.New("not applied")
 			}
 			applied, err := c.client().Apply(cmd.Context(), api.ApplyRequest{PlanRequest: request, BaseGeneration: plan.Base})
@@ -51,9 +52,16 @@ func (c *cli) applyCommand() *cobra.Command {
 	return command
 }
 
+// maxAnswer bounds the line that confirm reads, in bytes.
+const maxAnswer = 1 << 10
+
 // confirm asks on the error stream, so that the output stays what was asked for.
 func (c *cli) confirm(question string) bool {
 	fmt.Fprint(c.errOut, question)
-	answer, err := bufio.NewReader(c.in).ReadString('\n')
-	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+	answer, err := bufio.NewReader(io.LimitReader(c.in, maxAnswer)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false
+	}
+	answer = strings.TrimSpace(answer)
+	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
 }

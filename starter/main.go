@@ -10,14 +10,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/tilery/tilery/pkg/api"
 	tilery "github.com/tilery/tilery/pkg/client"
+	"github.com/tilery/tilery/pkg/registry"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "tilery:", explain(err))
+	fmt.Fprintln(stderr, "tilery:", err)
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2
@@ -52,15 +53,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
-
-// explain renders an error for a person.
-func explain(err error) string {
-	var answer *api.Error
-	if errors.As(err, &answer) && answer.Code == api.InvalidArgument {
-		return "\n" + answer.Message // may be one problem a line
-	}
-	return err.Error()
-}
 
 // cli is what every command shares.
 type cli struct {
@@ -80,9 +72,19 @@ func (c *cli) root(getenv func(string) string) *cobra.Command {
 		Short:         "Define, materialize and read machine-learning features",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q, see tilery --help", args[0])}
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if c.output != "table" && c.output != "json" {
 				return usageError{fmt.Errorf("-o %s: want table or json", c.output)}
+			}
+			if err := registry.CheckWorkspace(c.workspace); err != nil {
+				return usageError{err}
 			}
 			return nil
 		},
@@ -122,9 +124,16 @@ func exactArgs(names ...string) cobra.PositionalArgs { return someArgs(len(names
 func maxArgs(names ...string) cobra.PositionalArgs { return someArgs(0, names...) }
 
 func someArgs(least int, names ...string) cobra.PositionalArgs {
+	want := strings.Join(names, " ")
+	switch {
+	case len(names) == 0:
+		want = "no arguments"
+	case least == 0:
+		want = "at most " + want
+	}
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > len(names) {
-			return usageError{fmt.Errorf("want %d to %d arguments %v, got %d", least, len(names), names, len(args))}
+			return usageError{fmt.Errorf("want %s, got %d arguments", want, len(args))}
 		}
 		return nil
 	}

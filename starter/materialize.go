@@ -63,8 +63,8 @@ func (f materializeFlags) input(cmd *cobra.Command, workspace, view string) (wor
 	in := workflows.MaterializeInput{
 		Workspace: workspace, View: view, Overwrite: f.overwrite, Parallelism: f.parallelism, CommitWindows: f.commitWindows,
 	}
-	if f.heartbeatTimeout%time.Second != 0 {
-		return in, fmt.Errorf("--heartbeat-timeout %v: want whole seconds", f.heartbeatTimeout)
+	if f.heartbeatTimeout < 0 || f.heartbeatTimeout%time.Second != 0 {
+		return in, fmt.Errorf("--heartbeat-timeout %v: want whole seconds from 0s up", f.heartbeatTimeout)
 	}
 	in.HeartbeatTimeout = feature.Duration(f.heartbeatTimeout)
 	for _, bound := range []struct {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +22,12 @@ func (c *cli) getOnlineCommand() *cobra.Command {
 			joinKeys := map[string]any{}
 			for _, key := range keys {
 				name, value, ok := strings.Cut(key, "=")
-				if !ok {
+				_, again := joinKeys[name]
+				switch {
+				case !ok || name == "":
 					return usageError{fmt.Errorf("--key %s: want NAME=VALUE", key)}
+				case again:
+					return usageError{fmt.Errorf("--key %s: %s is given twice", key, name)}
 				}
 				joinKeys[name] = value
 			}
@@ -45,14 +51,23 @@ func (c *cli) printVector(response api.GetFeaturesResponse) error {
 	if c.output == "json" {
 		return printJSON(c.out, response)
 	}
+	if response.Metadata == nil || len(response.Metadata.Features) != len(response.Result.Features) {
+		return errors.New("the server's answer does not describe its values, is it of another version?")
+	}
 	var rows [][]string
 	for i, value := range response.Result.Features {
 		text := "null"
 		if value != nil {
 			text = fmt.Sprint(value)
 		}
-		m := response.Metadata.Features[i]
-		rows = append(rows, []string{m.Name, text, m.DataType.Type, string(m.Status), m.EffectiveTime.UTC().Format("2006-01-02T15:04:05Z")})
+		m, dataType, effective := response.Metadata.Features[i], "", ""
+		if m.DataType != nil {
+			dataType = m.DataType.Type
+		}
+		if m.EffectiveTime != nil {
+			effective = m.EffectiveTime.UTC().Format(time.RFC3339)
+		}
+		rows = append(rows, []string{m.Name, text, dataType, string(m.Status), effective})
 	}
 	return printTable(c.out, []string{"FEATURE", "VALUE", "TYPE", "STATUS", "EFFECTIVE TIME"}, rows)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -20,11 +22,7 @@ func (c *cli) planCommand() *cobra.Command {
 		Example: "  tilery plan examples/flights",
 		Args:    maxArgs("DIRECTORY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := c.readRepository(args)
-			if err != nil {
-				return err
-			}
-			plan, err := c.client().Plan(cmd.Context(), request)
+			_, plan, err := c.plan(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -37,21 +35,27 @@ func (c *cli) planCommand() *cobra.Command {
 	}
 }
 
-// readRepository reads the files and checks their form, so that most mistakes
-// are reported without a server.
-func (c *cli) readRepository(args []string) (api.PlanRequest, error) {
+// plan reads the files, checks their form, so that most mistakes are reported
+// without a server, and asks the server for the rest.
+func (c *cli) plan(ctx context.Context, args []string) (api.PlanRequest, api.PlanResponse, error) {
 	directory := "."
 	if len(args) == 1 {
 		directory = args[0]
 	}
 	files, err := repository.Read(directory)
 	if err != nil {
-		return api.PlanRequest{}, err
+		return api.PlanRequest{}, api.PlanResponse{}, err
 	}
+	request := api.PlanRequest{Workspace: c.workspace, Files: files}
 	if _, err := repository.Parse(files); err != nil {
-		return api.PlanRequest{}, fmt.Errorf("%s:\n%w", directory, err)
+		return request, api.PlanResponse{}, fmt.Errorf("%s cannot be used:\n%w", directory, err)
 	}
-	return api.PlanRequest{Workspace: c.workspace, Files: files}, nil
+	plan, err := c.client().Plan(ctx, request)
+	var answer *api.Error
+	if errors.As(err, &answer) && answer.Code == api.InvalidArgument {
+		err = fmt.Errorf("%s cannot be used:\n%w", directory, err)
+	}
+	return request, plan, err
 }
 
 var actionSigns = map[registry.Action]string{registry.Create: "+", registry.Update: "~", registry.Recreate: "~", registry.Delete: "-"}

@@ -1,7 +1,3 @@
-// Package client is the Go client of Tilery's HTTP API.
-//
-// Errors that the server answered with are *api.Error, with its code; all others
-// (no connection, a timeout) wrap the cause and name the address.
 package client
 
 import (
@@ -12,12 +8,15 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tilery/tilery/pkg/api"
 )
 
-// maxResponse bounds what is read of an answer.
-const maxResponse = 64 << 20
+const (
+	maxResponse = 64 << 20 // bytes
+	maxWait     = 2 * time.Minute
+)
 
 // Client talks to one server. It is safe for concurrent use.
 type Client struct {
@@ -25,9 +24,18 @@ type Client struct {
 	http    *http.Client
 }
 
-// New returns a client of the server at address, for instance http://127.0.0.1:7474.
+// New returns a client of the server at address, for instance
+// http://127.0.0.1:7474, or 127.0.0.1:7474 for the same. The client keeps
+// connections open between calls.
 func New(address string) *Client {
-	return &Client{strings.TrimRight(address, "/"), &http.Client{}}
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	return &Client{strings.TrimRight(address, "/"), &http.Client{
+		Timeout: maxWait,
+		// A redirected POST would arrive as a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // Plan asks what applying the files would change.
@@ -57,23 +65,29 @@ func call[Response any](ctx context.Context, c *Client, path string, request any
 	}
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(r)
+	if ctx.Err() != nil && err != nil {
+		return response, fmt.Errorf("no answer from %s: %w", c.address, ctx.Err())
+	}
 	if err != nil {
 		return response, fmt.Errorf("no answer from %s, is the worker running?: %w", c.address, err)
 	}
-	defer func() { _ = answer.Body.Close() }() // read to its end or given up
-	data, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse))
+	defer answer.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse+1))
 	if err != nil {
 		return response, fmt.Errorf("read answer of %s%s: %w", c.address, path, err)
+	}
+	if len(data) > maxResponse {
+		return response, fmt.Errorf("answer of %s%s is longer than %d bytes", c.address, path, maxResponse)
 	}
 	if answer.StatusCode != http.StatusOK {
 		var failed api.Error
 		if err := json.Unmarshal(data, &failed); err != nil || failed.Message == "" {
-			return response, fmt.Errorf("%s%s: %s", c.address, path, answer.Status)
+			return response, fmt.Errorf("%s%s answered %s, is it Tilery's worker?", c.address, path, answer.Status)
 		}
 		return response, &failed
 	}
 	if err := json.Unmarshal(data, &response); err != nil {
-		return response, fmt.Errorf("decode answer of %s%s: %w", c.address, path, err)
+		return response, fmt.Errorf("decode answer of %s%s, is it Tilery's worker?: %w", c.address, path, err)
 	}
 	return response, nil
 }

@@ -1,9 +1,3 @@
-// Package config is the worker's configuration: one YAML file, then environment
-// variables over it, then defaults for what neither says.
-//
-// Defaults are safe: everything listens on loopback, and a server that would be
-// reachable from other machines must be asked for (http.allow_remote), because
-// it does not check keys yet. Unknown fields are errors.
 package config
 
 import (
@@ -64,8 +58,11 @@ type Batch struct {
 	Slots int `yaml:"slots"`
 }
 
-// minSlotBytes is the least memory that a window is given.
-const minSlotBytes = 512 << 20
+// Memory of one window.
+const (
+	defaultSlotBytes = 512 << 20 // at least, unless slots says otherwise
+	minSlotBytes     = 64 << 20  // below, even small windows fail
+)
 
 // Load reads the file at path (none when empty), the environment, and fills in defaults.
 func Load(path string, getenv func(string) string) (Config, error) {
@@ -75,9 +72,7 @@ func Load(path string, getenv func(string) string) (Config, error) {
 		if err != nil {
 			return Config{}, fmt.Errorf("configuration: %w", err)
 		}
-		decoder := yaml.NewDecoder(bytes.NewReader(data))
-		decoder.KnownFields(true)
-		if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		if err := decode(data, &c); err != nil {
 			return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 		}
 	}
@@ -85,34 +80,64 @@ func Load(path string, getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	c.ensureDefaults()
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// decode reads the one document in data; an empty file says nothing.
+func decode(data []byte, c *Config) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	err := decoder.Decode(c)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("want one document, found something after it")
+	}
+	return nil
 }
 
 func (c *Config) environment(getenv func(string) string) error {
-	for name, field := range map[string]*string{
-		"TILERY_DATA_DIR": &c.DataDir, "TILERY_BUCKET": &c.Bucket, "TILERY_ONLINE": &c.Online,
-		"TILERY_SCRATCH": &c.Scratch, "TILERY_SOURCE_ROOT": &c.SourceRoot, "TILERY_CLOCK": &c.Clock,
-		"TILERY_HTTP_LISTEN": &c.HTTP.Listen, "TILERY_TEMPORAL_ADDRESS": &c.Temporal.Address,
-		"TILERY_TEMPORAL_NAMESPACE": &c.Temporal.Namespace,
+	for _, v := range []struct {
+		name  string
+		field *string
+	}{
+		{"TILERY_DATA_DIR", &c.DataDir},
+		{"TILERY_BUCKET", &c.Bucket},
+		{"TILERY_ONLINE", &c.Online},
+		{"TILERY_SCRATCH", &c.Scratch},
+		{"TILERY_SOURCE_ROOT", &c.SourceRoot},
+		{"TILERY_CLOCK", &c.Clock},
+		{"TILERY_HTTP_LISTEN", &c.HTTP.Listen},
+		{"TILERY_TEMPORAL_ADDRESS", &c.Temporal.Address},
+		{"TILERY_TEMPORAL_NAMESPACE", &c.Temporal.Namespace},
 	} {
-		if value := getenv(name); value != "" {
-			*field = value
+		if value := getenv(v.name); value != "" {
+			*v.field = value
 		}
 	}
-	for name, set := range map[string]func(int64){
-		"TILERY_BATCH_MEMORY_BYTES": func(n int64) { c.Batch.MemoryBytes = n },
-		"TILERY_BATCH_SLOTS":        func(n int64) { c.Batch.Slots = int(n) },
-	} {
-		value := getenv(name)
-		if value == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil {
-			return fmt.Errorf("configuration: %s=%q is not a number", name, value)
-		}
-		set(n)
+	if err := number(getenv, "TILERY_BATCH_MEMORY_BYTES", &c.Batch.MemoryBytes); err != nil {
+		return err
 	}
+	return number(getenv, "TILERY_BATCH_SLOTS", &c.Batch.Slots)
+}
+
+func number[T int | int64](getenv func(string) string, name string, field *T) error {
+	value := getenv(name)
+	if value == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || int64(T(n)) != n {
+		return fmt.Errorf("configuration: %s=%q is not a number of 64 bits", name, value)
+	}
+	*field = T(n)
 	return nil
 }
 
@@ -134,7 +159,7 @@ func (c *Config) ensureDefaults() {
 		c.Batch.MemoryBytes = 1 << 30
 	}
 	if c.Batch.Slots == 0 {
-		c.Batch.Slots = max(1, min(runtime.NumCPU(), int(c.Batch.MemoryBytes/minSlotBytes)))
+		c.Batch.Slots = max(1, min(runtime.NumCPU(), int(c.Batch.MemoryBytes/defaultSlotBytes)))
 	}
 }
 
@@ -144,8 +169,8 @@ func (c Config) Validate() error {
 	if err != nil {
 		return fmt.Errorf("configuration: http.listen %q: want host:port", c.HTTP.Listen)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		return fmt.Errorf("configuration: http.listen %q: bad port", c.HTTP.Listen)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("configuration: http.listen %q: want a port from 0 to 65535", c.HTTP.Listen)
 	}
 	if ip := net.ParseIP(host); !c.HTTP.AllowRemote && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("configuration: http.listen %q is reachable from other machines and requests are not authenticated; set http.allow_remote to have it all the same", c.HTTP.Listen)
@@ -153,8 +178,11 @@ func (c Config) Validate() error {
 	if _, err := clock.Parse(c.Clock); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	if c.Batch.Slots < 1 || c.Batch.MemoryBytes < 64<<20 {
-		return fmt.Errorf("configuration: batch: want at least 1 slot and 64 MiB, got %d and %d bytes", c.Batch.Slots, c.Batch.MemoryBytes)
+	if c.Batch.Slots < 1 {
+		return fmt.Errorf("configuration: batch.slots: want at least 1, got %d", c.Batch.Slots)
+	}
+	if c.Batch.MemoryBytes/int64(c.Batch.Slots) < minSlotBytes {
+		return fmt.Errorf("configuration: batch.memory_bytes: want at least %d for each of %d slots, got %d", minSlotBytes, c.Batch.Slots, c.Batch.MemoryBytes)
 	}
 	return nil
 }

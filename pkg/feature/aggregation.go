@@ -99,6 +99,15 @@ type Partial struct {
 	Type   Type        `json:"type"`
 }
 
+// Columns returns the names of the tile columns that hold p.
+func (p Partial) Columns() []string {
+	name := string(p.Kind) + "_" + p.Column
+	if p.Kind == PartialSum {
+		return []string{name, name + "_rest"} // what is missing to the exact sum
+	}
+	return []string{name}
+}
+
 // partials lists what f is finished from.
 func (f Function) partials() []PartialKind {
 	switch f {

@@ -1,6 +1,11 @@
 package feature
 
 import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tilery/tilery/pkg/window"
@@ -28,13 +33,28 @@ const Parquet FileFormat = "parquet"
 
 // FileConfig says where the files of a batch source are and which column is its time.
 type FileConfig struct {
-	// URI is a path of files, relative to the worker's source root; the last
-	// element may hold the wildcards * and ?.
+	// URI is a path of files with slashes, relative to the worker's source root;
+	// the last element may hold the wildcards * and ?. See CheckURI.
 	URI            string     `json:"uri"`
 	FileFormat     FileFormat `json:"file_format"`
 	TimestampField string     `json:"timestamp_field"`
 	// DataDelay is how long after the end of a window its data is complete.
 	DataDelay Duration `json:"data_delay,omitempty"`
+}
+
+// CheckURI says why URI cannot be the path of files below a root; nil: it can.
+func (f FileConfig) CheckURI() error {
+	switch {
+	case f.URI == "":
+		return errors.New("is required: a path of files relative to the worker's source root")
+	case strings.Contains(f.URI, "://"):
+		return fmt.Errorf("%q is not supported, want a path of files relative to the worker's source root", f.URI)
+	case !filepath.IsLocal(f.URI) || strings.ContainsRune(f.URI, 0):
+		return fmt.Errorf("%q leaves the worker's source root, want a path below it", f.URI)
+	case strings.ContainsAny(path.Dir(f.URI), "*?"):
+		return fmt.Errorf("%q: the wildcards * and ? may stand in the last element only", f.URI)
+	}
+	return nil
 }
 
 // BatchSource is data at rest with declared columns.
@@ -61,7 +81,9 @@ type BatchFeatureView struct {
 	AggregationInterval Duration      `json:"aggregation_interval"`
 	Aggregations        []Aggregation `json:"aggregations"`
 	// BatchSchedule is the length of a window; the default is AggregationInterval.
-	BatchSchedule    Duration    `json:"batch_schedule,omitempty"`
+	BatchSchedule Duration `json:"batch_schedule,omitempty"`
+	// FeatureStartTime is the first instant that has features. The Unix epoch
+	// itself stands for none and is refused.
 	FeatureStartTime window.Time `json:"feature_start_time"`
 	Online           bool        `json:"online,omitempty"`
 	Offline          bool        `json:"offline,omitempty"`

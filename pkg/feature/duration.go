@@ -10,7 +10,8 @@ import (
 
 // Duration is a length of time. Its text form is Tecton's, which default
 // feature names contain: days, hours, minutes and seconds without zero parts,
-// for instance "7d", "1h30m" and "0s".
+// for instance "7d", "1h30m" and "0s". The text form holds whole seconds from
+// zero to 36500 days.
 type Duration time.Duration
 
 const day = 24 * time.Hour
@@ -18,7 +19,8 @@ const day = 24 * time.Hour
 // maxDuration bounds what definitions may say; longer spans are lifetime windows.
 const maxDuration = 36500 * day
 
-// String renders d; parts below a second are written as a fraction of seconds.
+// String renders any d: what the text form does not hold as a minus sign and a
+// fraction of seconds.
 func (d Duration) String() string {
 	rest := time.Duration(d)
 	if rest == 0 {
@@ -44,13 +46,23 @@ func (d Duration) String() string {
 	return b.String()
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+// MarshalText implements encoding.TextMarshaler. It refuses what UnmarshalText
+// could not read.
+func (d Duration) MarshalText() ([]byte, error) {
+	if !d.writable() {
+		return nil, fmt.Errorf("duration %s is not a whole number of seconds from 0s to %s", d, Duration(maxDuration))
+	}
+	return []byte(d.String()), nil
+}
+
+func (d Duration) writable() bool {
+	return d >= 0 && time.Duration(d) <= maxDuration && time.Duration(d)%time.Second == 0
+}
 
 var durationForm = regexp.MustCompile(`^(?:(\d{1,6})d)?(?:(\d{1,7})h)?(?:(\d{1,9})m)?(?:(\d{1,10})s)?$`)
 
 // UnmarshalText implements encoding.TextUnmarshaler: whole days, hours, minutes
-// and seconds in that order, each at most once.
+// and seconds in that order, each at most once; 36500 days in all at most.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parts := durationForm.FindStringSubmatch(string(text))
 	if len(text) == 0 || parts == nil {
@@ -62,7 +74,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 			continue
 		}
 		n, err := strconv.ParseInt(parts[i+1], 10, 64)
-		if err != nil || time.Duration(n) > maxDuration/unit {
+		if err != nil || time.Duration(n) > (maxDuration-total)/unit {
 			return fmt.Errorf("duration %q is longer than %s", text, Duration(maxDuration))
 		}
 		total += time.Duration(n) * unit

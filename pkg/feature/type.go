@@ -32,8 +32,17 @@ func (t Type) String() string {
 // Numeric reports whether values of t can be added up.
 func (t Type) Numeric() bool { return t == Int64 || t == Float64 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+// valid reports whether t is one of the types.
+func (t Type) valid() bool { return t > InvalidType && int(t) < len(typeNames) }
+
+// MarshalText implements encoding.TextMarshaler. It refuses what UnmarshalText
+// could not read, InvalidType too.
+func (t Type) MarshalText() ([]byte, error) {
+	if !t.valid() {
+		return nil, fmt.Errorf("%s is no type of a column", t)
+	}
+	return []byte(t.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler; the error lists what would be accepted.
 func (t *Type) UnmarshalText(text []byte) error {
@@ -61,6 +70,15 @@ func (s Schema) Lookup(name string) (Field, bool) {
 		return Field{}, false
 	}
 	return s[i], true
+}
+
+// String renders s for messages: "origin String, delay Int64".
+func (s Schema) String() string {
+	columns := make([]string, len(s))
+	for i, f := range s {
+		columns[i] = f.Name + " " + f.Type.String()
+	}
+	return strings.Join(columns, ", ")
 }
 
 // Names returns the columns' names in order.

@@ -3,23 +3,17 @@ package feature
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/tilery/tilery/pkg/window"
+	"unicode/utf8"
 )
 
 // Limits of what one repository may define.
 const (
-	maxNameLength       = 128
-	maxDefinitions      = 10_000 // of each kind
-	maxJoinKeys         = 16
-	maxColumns          = 1_000
-	maxAggregations     = 500 // of one view
-	maxSQLBytes         = 256 << 10
-	minInterval         = time.Minute
-	maxTilesPerSchedule = 1_440
+	maxNameLength  = 128    // bytes
+	maxDefinitions = 10_000 // of each kind
+	maxJoinKeys    = 16
+	maxColumns     = 1_000
 )
 
 // Problem is one thing that is wrong with a definition.
@@ -42,7 +36,12 @@ func (p Problem) String() string {
 	return where + ": " + p.Text
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+// Forms of names. A stored column is one of the offline table's, where readers
+// trip over blanks and signs.
+var (
+	nameForm         = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+	storedColumnForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
 
 // Validate returns everything that is wrong with the repository; none means
 // that every view can be resolved. The SQL is checked where there is an engine.
@@ -80,8 +79,8 @@ func checkNames[T any](c *checker, kind string, list []T, nameOf func(T) string)
 		switch {
 		case c.name == "":
 			c.add("name", "is required")
-		case !nameForm.MatchString(c.name) || len(c.name) > maxNameLength:
-			c.add("name", "%q must be a letter followed by letters, digits and underscores, at most %d in all", c.name, maxNameLength)
+		case !isName(c.name):
+			c.badName("name", c.name)
 		case seen[c.name]:
 			c.add("name", "is defined twice")
 		}
@@ -93,6 +92,12 @@ func checkNames[T any](c *checker, kind string, list []T, nameOf func(T) string)
 	}
 }
 
+func isName(name string) bool { return nameForm.MatchString(name) && len(name) <= maxNameLength }
+
+func (c *checker) badName(field, name string) {
+	c.add(field, "%q must be a letter followed by letters, digits and underscores, at most %d in all", name, maxNameLength)
+}
+
 func (c *checker) entity(e Entity) {
 	c.kind, c.name = "Entity", e.Name
 	if len(e.JoinKeys) == 0 || len(e.JoinKeys) > maxJoinKeys {
@@ -100,40 +105,67 @@ func (c *checker) entity(e Entity) {
 	}
 	c.schema("join_keys", e.JoinKeys)
 	for i, f := range e.JoinKeys {
-		if f.Type != InvalidType && f.Type != Int64 && f.Type != String {
+		if f.Type.valid() && f.Type != Int64 && f.Type != String {
 			c.add(fmt.Sprintf("join_keys[%d].type", i), "a join key is Int64 or String, not %s", f.Type)
+		}
+		at := fmt.Sprintf("join_keys[%d].name", i)
+		if owner := reservedColumns[fold(f.Name)]; owner != "" {
+			c.add(at, "%q is taken by %s", f.Name, owner)
+		}
+		if f.Name != "" && !storedColumnForm.MatchString(f.Name) {
+			c.badStoredColumn(at, f.Name)
 		}
 	}
 }
 
+func (c *checker) badStoredColumn(field, name string) {
+	c.add(field, "%q must be letters, digits and underscores, not starting with a digit: rename it in the SQL", name)
+}
+
+// schema checks names and types. SQL and the stores do not tell upper from lower
+// case in names of columns.
 func (c *checker) schema(field string, schema Schema) {
 	if len(schema) > maxColumns {
 		c.add(field, "%d columns, at most %d are allowed", len(schema), maxColumns)
 	}
-	seen := map[string]bool{}
+	seen := map[string]string{}
 	for i, f := range schema {
-		switch {
+		at := fmt.Sprintf("%s[%d].name", field, i)
+		switch first := seen[fold(f.Name)]; {
 		case f.Name == "":
-			c.add(fmt.Sprintf("%s[%d].name", field, i), "is required")
+			c.add(at, "is required")
 		case len(f.Name) > maxNameLength:
-			c.add(fmt.Sprintf("%s[%d].name", field, i), "is longer than %d bytes", maxNameLength)
-		case seen[f.Name]:
-			c.add(fmt.Sprintf("%s[%d].name", field, i), "column %q is declared twice", f.Name)
+			c.add(at, "is longer than %d bytes", maxNameLength)
+		case !utf8.ValidString(f.Name) || strings.ContainsRune(f.Name, 0):
+			c.add(at, "%q is not UTF-8 text without NUL", f.Name)
+		case first == f.Name:
+			c.add(at, "column %q is declared twice", f.Name)
+		case first != "":
+			c.add(at, "column %q differs from %q in upper and lower case only", f.Name, first)
 		}
-		if f.Type == InvalidType {
+		if !f.Type.valid() {
 			c.add(fmt.Sprintf("%s[%d].type", field, i), "is required, one of %s", strings.Join(typeNames[1:], ", "))
 		}
-		seen[f.Name] = true
+		seen[fold(f.Name)] = f.Name
 	}
 }
 
+func fold(name string) string { return strings.ToLower(name) }
+
 func (c *checker) source(s BatchSource) {
 	c.kind, c.name = "BatchSource", s.Name
-	if s.BatchConfig.URI == "" {
-		c.add("batch_config.uri", "is required: a path of files relative to the worker's source root")
+	if err := s.BatchConfig.CheckURI(); err != nil {
+		c.add("batch_config.uri", "%v", err)
 	}
-	if s.BatchConfig.FileFormat != Parquet {
+	switch s.BatchConfig.FileFormat {
+	case Parquet:
+	case "":
+		c.add("batch_config.file_format", "is required, want parquet")
+	default:
 		c.add("batch_config.file_format", "%q is not supported, want parquet", s.BatchConfig.FileFormat)
+	}
+	if delay := s.BatchConfig.DataDelay; !delay.writable() || time.Duration(delay) > maxDataDelay {
+		c.add("batch_config.data_delay", "is %s, want whole seconds from 0s to %s", delay, Duration(maxDataDelay))
 	}
 	if len(s.Schema) == 0 {
 		c.add("schema", "is required: the columns that views may use")
@@ -149,128 +181,7 @@ func (c *checker) timestampField(field, name string, schema Schema) {
 		c.add(field, "is required")
 	case !ok && len(schema) > 0:
 		c.add(field, "no column %q, want one of %s", name, strings.Join(schema.Names(), ", "))
-	case ok && column.Type != Timestamp:
+	case ok && column.Type.valid() && column.Type != Timestamp:
 		c.add(field, "column %q is %s, want Timestamp", name, column.Type)
-	}
-}
-
-func (c *checker) view(v BatchFeatureView) {
-	c.kind, c.name = "BatchFeatureView", v.Name
-	keys := c.references(v)
-	if v.Mode != "sql" {
-		c.add("mode", "%q is not supported, want sql", v.Mode)
-	}
-	switch {
-	case strings.TrimSpace(v.Transformation) == "":
-		c.add("transformation", "is required: one SELECT, or the name of a .sql file beside the definition")
-	case len(v.Transformation) > maxSQLBytes:
-		c.add("transformation", "is longer than %d bytes", maxSQLBytes)
-	}
-	if v.TimestampField == "" {
-		c.add("timestamp_field", "is required: the column of the transformation that holds the event time")
-	}
-	if slices.Contains(keys, v.TimestampField) {
-		c.add("timestamp_field", "%q is a join key", v.TimestampField)
-	}
-	if v.FeatureStartTime == 0 {
-		c.add("feature_start_time", "is required, for instance 2024-01-01")
-	}
-	if v.Online && !v.Offline {
-		c.add("offline", "must be true when online is: the offline store is the source of the online store")
-	}
-	if c.times(v) {
-		c.aggregations(v, keys)
-	}
-}
-
-// references checks entities and sources and returns the join keys' names.
-func (c *checker) references(v BatchFeatureView) []string {
-	if len(v.Entities) == 0 {
-		c.add("entities", "needs at least one entity")
-	}
-	var keys []string
-	for i, name := range v.Entities {
-		e, ok := c.repository.Entity(name)
-		if !ok {
-			c.add(fmt.Sprintf("entities[%d]", i), "no entity %q", name)
-			continue
-		}
-		for _, key := range e.JoinKeys.Names() {
-			if slices.Contains(keys, key) {
-				c.add(fmt.Sprintf("entities[%d]", i), "join key %q belongs to another entity of the view as well", key)
-			}
-			keys = append(keys, key)
-		}
-	}
-	if len(keys) > maxJoinKeys {
-		c.add("entities", "%d join keys, at most %d are allowed", len(keys), maxJoinKeys)
-	}
-	if len(v.Sources) == 0 {
-		c.add("sources", "needs at least one source")
-	}
-	for i, name := range v.Sources {
-		if _, ok := c.repository.BatchSource(name); !ok {
-			c.add(fmt.Sprintf("sources[%d]", i), "no source %q", name)
-		}
-		if slices.Contains(v.Sources[:i], name) {
-			c.add(fmt.Sprintf("sources[%d]", i), "source %q is named twice", name)
-		}
-	}
-	return keys
-}
-
-// times reports whether interval and schedule can be worked with.
-func (c *checker) times(v BatchFeatureView) bool {
-	if v.Interval() < minInterval {
-		c.add("aggregation_interval", "is %s, want at least %s", v.AggregationInterval, Duration(minInterval))
-		return false
-	}
-	if v.Schedule()%v.Interval() != 0 {
-		c.add("batch_schedule", "%s is not a multiple of the aggregation interval %s", v.BatchSchedule, v.AggregationInterval)
-		return false
-	}
-	if n := v.Schedule() / v.Interval(); n > maxTilesPerSchedule {
-		c.add("batch_schedule", "%s holds %d tiles of %s, at most %d are allowed", v.BatchSchedule, n, v.AggregationInterval, maxTilesPerSchedule)
-		return false
-	}
-	return true
-}
-
-func (c *checker) aggregations(v BatchFeatureView, keys []string) {
-	if len(v.Aggregations) == 0 {
-		c.add("aggregations", "needs at least one aggregation; views without are not supported yet")
-	}
-	if len(v.Aggregations) > maxAggregations {
-		c.add("aggregations", "%d aggregations, at most %d are allowed", len(v.Aggregations), maxAggregations)
-	}
-	longest := window.MaxBlocksPerWindow * window.BlockLength(v.Interval())
-	seen := map[string]bool{}
-	for i, a := range v.Aggregations {
-		at := func(field string) string { return fmt.Sprintf("aggregations[%d].%s", i, field) }
-		switch {
-		case a.Column == "":
-			c.add(at("column"), "is required")
-		case slices.Contains(keys, a.Column) || a.Column == v.TimestampField:
-			c.add(at("column"), "%q is a join key or the timestamp field", a.Column)
-		}
-		if a.Function == "" {
-			c.add(at("function"), "is required, one of %s", functionNames())
-		}
-		switch length := time.Duration(a.TimeWindow); {
-		case length <= 0:
-			c.add(at("time_window"), "is required, for instance 7d")
-		case length%v.Interval() != 0:
-			c.add(at("time_window"), "%s is not a multiple of the aggregation interval %s", a.TimeWindow, v.AggregationInterval)
-		case length > longest:
-			c.add(at("time_window"), "%s is longer than %s, the longest for tiles of %s", a.TimeWindow, Duration(longest), v.AggregationInterval)
-		}
-		name := a.FeatureName(v.AggregationInterval)
-		if a.Name != "" && (!nameForm.MatchString(a.Name) || len(a.Name) > maxNameLength) {
-			c.add(at("name"), "%q must be a letter followed by letters, digits and underscores, at most %d in all", a.Name, maxNameLength)
-		}
-		if seen[name] {
-			c.add(at("name"), "feature %q is defined twice", name)
-		}
-		seen[name] = true
 	}
 }

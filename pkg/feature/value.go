@@ -8,7 +8,7 @@ import (
 )
 
 // Value is one feature value or join key: null, or a value of a Type. The zero
-// Value is null. Values compare with ==, by bits for Float64.
+// Value is null. Values compare with ==; a NaN equals a NaN.
 type Value struct {
 	kind Type
 	bits uint64
@@ -29,8 +29,18 @@ func BoolValue(v bool) Value {
 // Int64Value returns an Int64.
 func Int64Value(v int64) Value { return Value{kind: Int64, bits: uint64(v)} }
 
-// Float64Value returns a Float64; NaN and infinities are values like any other.
-func Float64Value(v float64) Value { return Value{kind: Float64, bits: math.Float64bits(v)} }
+// canonicalNaN is the one NaN that Values hold: hardware, DuckDB and Go's
+// math.NaN make different ones, and == compares bits.
+const canonicalNaN = 0x7ff8000000000000
+
+// Float64Value returns a Float64. Infinities are values like any other, and so is
+// NaN, whatever its bits; 0 and -0 differ.
+func Float64Value(v float64) Value {
+	if math.IsNaN(v) {
+		return Value{kind: Float64, bits: canonicalNaN}
+	}
+	return Value{kind: Float64, bits: math.Float64bits(v)}
+}
 
 // StringValue returns a String.
 func StringValue(v string) Value { return Value{kind: String, text: v} }

@@ -1,10 +1,12 @@
 package feature
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +21,7 @@ type View struct {
 	Sources  []BatchSource
 }
 
-// View resolves the view of that name. The repository must be valid.
+// View resolves the view of that name. The error says what is missing.
 func (r *Repository) View(name string) (View, error) {
 	definition, ok := r.BatchFeatureView(name)
 	if !ok {
@@ -119,8 +121,9 @@ const fingerprintFormat = 1
 
 // Fingerprint identifies the bytes that the view stores: a hash of the SQL, the
 // sources less their delay, the join keys, the tile columns, the aggregation
-// interval and the batch schedule. Descriptions, start times and windows that
-// the stored tiles already serve do not count. 16 hexadecimal digits.
+// interval and the batch schedule. Descriptions, start times, windows that the
+// stored tiles already serve, and the order of sources and aggregations do not
+// count. 16 hexadecimal digits.
 func (v View) Fingerprint() (string, error) {
 	partials, err := Partials(v.Aggregations, v.Schema)
 	if err != nil {
@@ -137,6 +140,7 @@ func (v View) Fingerprint() (string, error) {
 	for i, s := range v.Sources {
 		sources[i] = source{s.Name, s.BatchConfig.URI, s.BatchConfig.FileFormat, s.BatchConfig.TimestampField, s.Schema}
 	}
+	slices.SortFunc(sources, func(a, b source) int { return cmp.Compare(a.Name, b.Name) })
 	data, err := json.Marshal(struct {
 		Format         int
 		Mode           string

@@ -1,46 +1,16 @@
 package registry
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/feature/repository"
 	"github.com/tilery/tilery/pkg/transform"
 )
-
-// Action is what an apply does to one object.
-type Action string
-
-// The actions, by Tecton's names. Recreate means that the view's stored data is
-// of no use to the new definition: it gets a new store under a new fingerprint.
-const (
-	Create   Action = "CREATE"
-	Update   Action = "UPDATE"
-	Recreate Action = "RECREATE"
-	Delete   Action = "DELETE"
-)
-
-// FieldChange is one field that differs; values are JSON, empty when absent.
-type FieldChange struct {
-	Field string `json:"field"`
-	Old   string `json:"old,omitempty"`
-	New   string `json:"new,omitempty"`
-}
-
-// Change is what happens to one object.
-type Change struct {
-	Action      Action        `json:"action"`
-	Kind        string        `json:"kind"`
-	Name        string        `json:"name"`
-	Fields      []FieldChange `json:"fields,omitempty"`
-	Fingerprint string        `json:"fingerprint,omitempty"` // of a view's store
-}
 
 // Plan is the difference between the newest generation and a repository.
 type Plan struct {
@@ -58,7 +28,8 @@ type Planner struct {
 }
 
 // Plan judges the files and compares them with the newest generation. The error
-// is a *repository.Error when the definitions are at fault.
+// is a *repository.Error when the definitions are at fault, repository.ErrTooLarge
+// or ErrWorkspace.
 func (p *Planner) Plan(ctx context.Context, workspace string, files []repository.File) (Plan, error) {
 	if err := CheckWorkspace(workspace); err != nil {
 		return Plan{}, err
@@ -76,7 +47,7 @@ func (p *Planner) Plan(ctx context.Context, workspace string, files []repository
 	}
 	changes, err := diff(&latest.Repository, &parsed.Repository)
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, fmt.Errorf("compare with generation %d of %s: %w", latest.Number, workspace, err)
 	}
 	return Plan{Workspace: workspace, Base: latest.Number, Changes: changes, Repository: parsed.Repository}, nil
 }
@@ -95,11 +66,7 @@ func (p *Planner) describe(ctx context.Context, parsed *repository.Parsed) error
 		if err != nil {
 			return err
 		}
-		tables := make([]transform.Table, len(view.Sources))
-		for j, s := range view.Sources {
-			tables[j] = transform.Table{Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField}
-		}
-		schema, err := p.Engine.Describe(ctx, definition.Transformation, tables)
+		schema, err := p.Engine.Describe(ctx, definition.Transformation, tables(view))
 		if errors.Is(err, transform.ErrSQL) {
 			report("transformation", "%v", err)
 			continue
@@ -109,16 +76,19 @@ func (p *Planner) describe(ctx context.Context, parsed *repository.Parsed) error
 		}
 		checkSchema(view, schema, report)
 		definition.Schema = schema
-		for j, a := range definition.Aggregations {
-			if _, err := feature.Partials([]feature.Aggregation{a}, schema); err != nil {
-				report(fmt.Sprintf("aggregations[%d]", j), "%v", err)
-			}
-		}
 	}
 	if len(problems) > 0 {
 		return &repository.Error{Problems: problems}
 	}
 	return nil
+}
+
+func tables(view feature.View) []transform.Table {
+	tables := make([]transform.Table, len(view.Sources))
+	for i, s := range view.Sources {
+		tables[i] = transform.Table{Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField}
+	}
+	return tables
 }
 
 func checkSchema(view feature.View, schema feature.Schema, report func(field, format string, args ...any)) {
@@ -127,113 +97,22 @@ func checkSchema(view feature.View, schema feature.Schema, report func(field, fo
 		got, ok := schema.Lookup(column.Name)
 		switch {
 		case !ok:
-			report("transformation", "the SQL returns no column %q of type %s; it returns %v", column.Name, column.Type, schema.Names())
+			report("transformation", "the SQL returns no column %q of type %s; it returns %s", column.Name, column.Type, schema)
 		case got.Type != column.Type:
 			report("transformation", "the SQL returns %q as %s, want %s: cast it", column.Name, got.Type, column.Type)
 		}
 	}
-	if len(view.Schema) > 0 && !slices.Equal(view.Schema, schema) {
-		report("schema", "the SQL returns %v, which differs", schema)
-	}
-}
-
-// diff lists changes in the order of kinds, then names.
-func diff(old, new *feature.Repository) ([]Change, error) {
-	var changes []Change
-	changes = append(changes, compare("Entity", old.Entities, new.Entities, func(e feature.Entity) string { return e.Name })...)
-	changes = append(changes, compare("BatchSource", old.BatchSources, new.BatchSources, func(s feature.BatchSource) string { return s.Name })...)
-	views := compare("BatchFeatureView", old.BatchFeatureViews, new.BatchFeatureViews, func(v feature.BatchFeatureView) string { return v.Name })
-	for _, v := range new.BatchFeatureViews {
-		now, err := fingerprint(new, v.Name)
-		if err != nil {
-			return nil, err
-		}
-		before := ""
-		if _, ok := old.BatchFeatureView(v.Name); ok {
-			if before, err = fingerprint(old, v.Name); err != nil {
-				return nil, err
-			}
-		}
-		views = mark(views, v.Name, before, now)
-	}
-	return append(changes, views...), nil
-}
-
-// mark sets a view's fingerprint, and Recreate where it changed: also when the
-// cause is another object, such as a source.
-func mark(views []Change, name, before, now string) []Change {
-	i := slices.IndexFunc(views, func(c Change) bool { return c.Name == name })
-	recreated := before != "" && before != now
-	if i < 0 && recreated {
-		i = len(views)
-		views = append(views, Change{Kind: "BatchFeatureView", Name: name})
-	}
-	if i >= 0 {
-		views[i].Fingerprint = now
-		if recreated {
-			views[i].Action = Recreate
-			views[i].Fields = append(views[i].Fields, FieldChange{"fingerprint", before, now})
-		}
-	}
-	return views
-}
-
-func fingerprint(r *feature.Repository, view string) (string, error) {
-	v, err := r.View(view)
-	if err != nil {
-		return "", err
-	}
-	return v.Fingerprint()
-}
-
-func compare[T any](kind string, old, new []T, nameOf func(T) string) []Change {
-	before, after := byName(old, nameOf), byName(new, nameOf)
-	var changes []Change
-	for _, name := range slices.Sorted(maps.Keys(after)) {
-		was, ok := before[name]
+	for i, a := range view.Aggregations {
+		column, ok := schema.Lookup(a.Column)
 		if !ok {
-			changes = append(changes, Change{Action: Create, Kind: kind, Name: name})
+			report(fmt.Sprintf("aggregations[%d].column", i), "the SQL returns no column %q, only %s", a.Column, strings.Join(schema.Names(), ", "))
 			continue
 		}
-		if fields := compareFields(was, after[name]); len(fields) > 0 {
-			changes = append(changes, Change{Action: Update, Kind: kind, Name: name, Fields: fields})
+		if _, err := a.Function.Output(column.Type); err != nil {
+			report(fmt.Sprintf("aggregations[%d].function", i), "%v, the type of %q", err, a.Column)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := after[name]; !ok {
-			changes = append(changes, Change{Action: Delete, Kind: kind, Name: name})
-		}
+	if len(view.Schema) > 0 && !slices.Equal(view.Schema, schema) {
+		report("schema", "the SQL returns %s: leave the schema out or make it the same", schema)
 	}
-	return changes
-}
-
-// fieldsOf is an object by field name, each value as JSON.
-type fieldsOf map[string]json.RawMessage
-
-func byName[T any](list []T, nameOf func(T) string) map[string]fieldsOf {
-	out := make(map[string]fieldsOf, len(list))
-	for _, item := range list {
-		data, err := json.Marshal(item)
-		if err != nil {
-			panic(fmt.Sprintf("registry: definitions are plain data: %v", err))
-		}
-		fields := fieldsOf{}
-		if err := json.Unmarshal(data, &fields); err != nil {
-			panic(fmt.Sprintf("registry: definitions are objects: %v", err))
-		}
-		out[nameOf(item)] = fields
-	}
-	return out
-}
-
-func compareFields(old, new fieldsOf) []FieldChange {
-	names := maps.Clone(old)
-	maps.Copy(names, new)
-	var changes []FieldChange
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if !bytes.Equal(old[name], new[name]) {
-			changes = append(changes, FieldChange{name, string(old[name]), string(new[name])})
-		}
-	}
-	return changes
 }

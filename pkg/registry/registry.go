@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/feature"
@@ -37,10 +40,15 @@ type Generation struct {
 }
 
 // Registry reads and writes generations. It is safe for concurrent use.
-type Registry struct{ bucket bucket.Bucket }
+type Registry struct {
+	bucket bucket.Bucket
+
+	mu    sync.Mutex
+	known map[string]int64 // by workspace: the newest generation that was seen
+}
 
 // New returns the registry in b.
-func New(b bucket.Bucket) *Registry { return &Registry{b} }
+func New(b bucket.Bucket) *Registry { return &Registry{bucket: b, known: map[string]int64{}} }
 
 var workspaceForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
@@ -58,22 +66,56 @@ func key(workspace string, number int64) string {
 	return fmt.Sprintf("%s%019d.json", prefix(workspace), number)
 }
 
+// numberOf is key's inverse; it does not know other objects of the workspace.
+func numberOf(workspace, objectKey string) (int64, bool) {
+	digits, _ := strings.CutSuffix(strings.TrimPrefix(objectKey, prefix(workspace)), ".json")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	return number, err == nil && number > 0 && objectKey == key(workspace, number)
+}
+
 // Latest returns the newest generation, or ErrNotFound.
 func (r *Registry) Latest(ctx context.Context, workspace string) (Generation, error) {
 	if err := CheckWorkspace(workspace); err != nil {
 		return Generation{}, err
 	}
-	newest := ""
-	for info, err := range r.bucket.List(ctx, prefix(workspace), "") {
-		if err != nil {
-			return Generation{}, fmt.Errorf("list generations of %s: %w", workspace, err)
-		}
-		newest = info.Key
+	r.mu.Lock()
+	known := r.known[workspace]
+	r.mu.Unlock()
+	newest, err := r.newest(ctx, workspace, known)
+	if err != nil {
+		return Generation{}, fmt.Errorf("list generations of %s: %w", workspace, err)
 	}
-	if newest == "" {
+	if newest == 0 {
 		return Generation{}, fmt.Errorf("workspace %q: %w", workspace, ErrNotFound)
 	}
-	return r.read(ctx, newest)
+	g, err := r.Get(ctx, workspace, newest)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.known[workspace] = max(newest, r.known[workspace])
+	case errors.Is(err, ErrNotFound):
+		delete(r.known, workspace) // the workspace was removed by hand
+	}
+	return g, err
+}
+
+// newest lists the generations after known, which itself is the answer if there
+// are none: asking often must not list all that were ever applied.
+func (r *Registry) newest(ctx context.Context, workspace string, known int64) (int64, error) {
+	after := ""
+	if known > 0 {
+		after = key(workspace, known)
+	}
+	for info, err := range r.bucket.List(ctx, prefix(workspace), after) {
+		if err != nil {
+			return 0, err
+		}
+		if number, ok := numberOf(workspace, info.Key); ok {
+			known = number
+		}
+	}
+	return known, nil
 }
 
 // Get returns one generation, or ErrNotFound.
@@ -81,34 +123,51 @@ func (r *Registry) Get(ctx context.Context, workspace string, number int64) (Gen
 	if err := CheckWorkspace(workspace); err != nil {
 		return Generation{}, err
 	}
-	return r.read(ctx, key(workspace, number))
-}
-
-func (r *Registry) read(ctx context.Context, key string) (Generation, error) {
-	data, err := r.bucket.Get(ctx, key)
+	if number < 1 {
+		return Generation{}, fmt.Errorf("generation %d of %s: %w", number, workspace, ErrNotFound)
+	}
+	at := key(workspace, number)
+	data, err := r.bucket.Get(ctx, at)
 	if errors.Is(err, bucket.ErrNotFound) {
-		return Generation{}, fmt.Errorf("%s: %w", key, ErrNotFound)
+		return Generation{}, fmt.Errorf("%s: %w", at, ErrNotFound)
 	}
 	if err != nil {
-		return Generation{}, fmt.Errorf("read %s: %w", key, err)
+		return Generation{}, fmt.Errorf("read %s: %w", at, err)
 	}
-	var g Generation
-	if err := json.Unmarshal(data, &g); err != nil {
-		return Generation{}, fmt.Errorf("decode %s: %w", key, err)
+	g, err := decode(data)
+	if err != nil {
+		return Generation{}, fmt.Errorf("decode %s: %w", at, err)
 	}
-	if g.Format != format {
-		return Generation{}, fmt.Errorf("decode %s: format %d is not known to this version of tilery", key, g.Format)
+	if g.Workspace != workspace || g.Number != number {
+		return Generation{}, fmt.Errorf("decode %s: the object holds generation %d of workspace %q", at, g.Number, g.Workspace)
 	}
 	return g, nil
 }
 
-// Apply writes repository as the generation after base (0: the first). When
-// base is no longer the newest, it changes nothing and returns ErrConflict.
+func decode(data []byte) (Generation, error) {
+	var header struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return Generation{}, err
+	}
+	if header.Format != format {
+		return Generation{}, fmt.Errorf("format %d is not known to this version of tilery", header.Format)
+	}
+	var g Generation
+	err := json.Unmarshal(data, &g)
+	return g, err
+}
+
+// Apply writes repository, which must be valid, as the generation after base (0:
+// the first). When base is no longer the newest, it changes nothing and returns
+// ErrConflict; ErrNotFound, when base was never applied. After bucket.ErrUnknown
+// the generation may have been written: plan again to see.
 func (r *Registry) Apply(ctx context.Context, workspace string, base int64, repository feature.Repository, now window.Time) (Generation, error) {
 	if err := CheckWorkspace(workspace); err != nil {
 		return Generation{}, err
 	}
-	if base > 0 {
+	if base != 0 {
 		if _, err := r.Get(ctx, workspace, base); err != nil {
 			return Generation{}, fmt.Errorf("apply on generation %d: %w", base, err)
 		}

@@ -6,8 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tilery/tilery/pkg/feature"
@@ -21,8 +25,8 @@ var (
 	ErrURI = errors.New("bad source URI")
 )
 
-// maxFiles bounds what one source may match.
-const maxFiles = 100_000
+// maxFiles bounds what one source may match: as many files as one query reads.
+const maxFiles = 10_000
 
 // Files are the data of one source for one window.
 type Files struct {
@@ -47,36 +51,84 @@ func NewLocal(root string) (*Local, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source root %s: %w", root, err)
 	}
-	if info, err := os.Stat(absolute); err != nil || !info.IsDir() {
+	info, err := os.Stat(absolute)
+	if err != nil {
+		return nil, fmt.Errorf("source root: %w", err)
+	}
+	if !info.IsDir() {
 		return nil, fmt.Errorf("source root %s is not a directory", absolute)
 	}
 	return &Local{absolute}, nil
 }
 
 // Files implements Batch. All files of the source are returned; rows outside
-// the window are dropped by the engine that reads them.
+// the window are dropped by the engine that reads them. Hidden files match a
+// wildcard only where the pattern begins with a dot too: they are being written.
 func (l *Local) Files(ctx context.Context, s feature.BatchSource, _ window.Interval) (Files, error) {
-	uri := s.BatchConfig.URI
-	if !filepath.IsLocal(uri) {
-		return Files{}, fmt.Errorf("source %s: %w %q: want a path below the source root, without ..", s.Name, ErrURI, uri)
+	if err := s.BatchConfig.CheckURI(); err != nil {
+		return Files{}, fmt.Errorf("source %s: %w: %w", s.Name, ErrURI, err)
 	}
-	if strings.ContainsAny(filepath.Dir(uri), "*?[") {
-		return Files{}, fmt.Errorf("source %s: %w %q: wildcards may stand in the last element only", s.Name, ErrURI, uri)
-	}
-	paths, err := filepath.Glob(filepath.Join(l.root, uri))
-	if err != nil {
-		return Files{}, fmt.Errorf("source %s: %w %q: %w", s.Name, ErrURI, uri, err)
-	}
-	if len(paths) == 0 {
+	uri := path.Clean(s.BatchConfig.URI)
+	paths, err := l.match(ctx, uri)
+	switch {
+	case err == nil && len(paths) == 0, errors.Is(err, fs.ErrNotExist):
 		return Files{}, fmt.Errorf("source %s: %s below %s: %w", s.Name, uri, l.root, ErrNoFiles)
+	case err != nil:
+		return Files{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	if len(paths) > maxFiles {
-		return Files{}, fmt.Errorf("source %s: %w %q matches %d files, at most %d are allowed", s.Name, ErrURI, uri, len(paths), maxFiles)
+	files, err := stat(ctx, paths)
+	if err != nil {
+		return Files{}, fmt.Errorf("source %s: %w", s.Name, err)
 	}
-	return stat(ctx, s.Name, paths)
+	return files, nil
 }
 
-func stat(ctx context.Context, name string, paths []string) (Files, error) {
+// literal quotes what path.Match would take for a class or an escape.
+var literal = strings.NewReplacer(`\`, `\\`, "[", `\[`)
+
+// match returns the paths that uri names, in order.
+func (l *Local) match(ctx context.Context, uri string) ([]string, error) {
+	folder, name := filepath.Join(l.root, filepath.FromSlash(path.Dir(uri))), path.Base(uri)
+	if !strings.ContainsAny(name, "*?") {
+		only := filepath.Join(folder, name)
+		_, err := os.Stat(only)
+		return []string{only}, err
+	}
+	opened, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	pattern := literal.Replace(name)
+	var paths []string
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		names, err := opened.Readdirnames(1024)
+		if errors.Is(err, io.EOF) {
+			slices.Sort(paths)
+			return paths, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			matched, err := path.Match(pattern, n)
+			if err != nil {
+				return nil, fmt.Errorf("%w %q: %w", ErrURI, uri, err)
+			}
+			if matched && (n[0] != '.' || pattern[0] == '.') {
+				paths = append(paths, filepath.Join(folder, n))
+			}
+		}
+		if len(paths) > maxFiles {
+			return nil, fmt.Errorf("%w %q: matches more than %d files: compact them", ErrURI, uri, maxFiles)
+		}
+	}
+}
+
+func stat(ctx context.Context, paths []string) (Files, error) {
 	files := Files{Paths: paths}
 	digest := sha256.New()
 	for _, path := range paths {
@@ -85,10 +137,10 @@ func stat(ctx context.Context, name string, paths []string) (Files, error) {
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			return Files{}, fmt.Errorf("source %s: %w", name, err)
+			return Files{}, err
 		}
-		if info.IsDir() {
-			return Files{}, fmt.Errorf("source %s: %w: %s is a directory", name, ErrURI, path)
+		if !info.Mode().IsRegular() {
+			return Files{}, fmt.Errorf("%w: %s is not a regular file", ErrURI, path)
 		}
 		files.Bytes += info.Size()
 		fmt.Fprintf(digest, "%s\x00%d\x00%d\n", filepath.Base(path), info.Size(), info.ModTime().UnixNano())

@@ -3,6 +3,7 @@ package repository
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,96 +11,151 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// maxValues bounds the values of one document, those behind an alias counted
+// each time: ten lines of aliases could stand for millions.
+const maxValues = 100_000
+
 // decoder fills a struct from a YAML node by its JSON names. It differs from
 // the YAML library's own in that every error knows its field and line, and that
 // it goes on after one.
 type decoder struct {
 	places map[string]int // field path -> line
 	report func(line int, field, text string)
+	values int // met so far
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
+	if d.exhausted(node, path) {
+		return
 	}
 	d.places[path] = node.Line
+	node = resolve(node)
 	switch {
 	case target.Addr().Type().Implements(textUnmarshaler):
 		d.text(node, target, path)
 	case target.Kind() == reflect.Struct:
 		d.mapping(node, target, path)
 	case target.Kind() == reflect.Slice:
-		if node.Kind != yaml.SequenceNode {
-			d.report(node.Line, path, "want a list")
-			return
+		d.list(node, target, path)
+	case target.Kind() == reflect.Map:
+		d.texts(node, target, path)
+	case target.Kind() == reflect.Bool:
+		if node.Kind != yaml.ScalarNode || node.Decode(target.Addr().Interface()) != nil {
+			d.report(node.Line, path, "want true or false, got "+describe(node))
 		}
-		target.Set(reflect.MakeSlice(target.Type(), len(node.Content), len(node.Content)))
-		for i, item := range node.Content {
-			d.decode(item, target.Index(i), fmt.Sprintf("%s[%d]", path, i))
-		}
-	default:
-		if err := node.Decode(target.Addr().Interface()); err != nil {
-			d.report(node.Line, path, fmt.Sprintf("want %s, got %s", kindName(target), describe(node)))
-		}
+	case node.Kind != yaml.ScalarNode:
+		d.report(node.Line, path, "want a text, got "+describe(node))
+	case !isNull(node):
+		target.SetString(node.Value) // as it is written: a name may look like a number
 	}
+}
+
+// exhausted reports whether the document may hold no more values.
+func (d *decoder) exhausted(node *yaml.Node, path string) bool {
+	d.values++
+	if d.values == maxValues+1 {
+		d.report(node.Line, path, fmt.Sprintf("the document has more than %d values, aliases resolved", maxValues))
+	}
+	return d.values > maxValues
+}
+
+// resolve returns what an alias stands for.
+func resolve(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
 }
 
 func (d *decoder) text(node *yaml.Node, target reflect.Value, path string) {
 	if node.Kind != yaml.ScalarNode {
-		d.report(node.Line, path, fmt.Sprintf("want one value, got %s", describe(node)))
+		d.report(node.Line, path, "want one value, got "+describe(node))
 		return
+	}
+	if isNull(node) {
+		return // as if the field were not there
 	}
 	if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(node.Value)); err != nil {
 		d.report(node.Line, path, err.Error())
 	}
 }
 
-func (d *decoder) mapping(node *yaml.Node, target reflect.Value, path string) {
-	if node.Kind != yaml.MappingNode {
-		d.report(node.Line, path, fmt.Sprintf("want fields, got %s", describe(node)))
+func (d *decoder) list(node *yaml.Node, target reflect.Value, path string) {
+	if isNull(node) {
 		return
 	}
+	if node.Kind != yaml.SequenceNode {
+		d.report(node.Line, path, "want a list, got "+describe(node))
+		return
+	}
+	length := min(len(node.Content), maxValues)
+	target.Set(reflect.MakeSlice(target.Type(), length, length))
+	for i, item := range node.Content[:length] {
+		d.decode(item, target.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+// texts fills a map[string]string.
+func (d *decoder) texts(node *yaml.Node, target reflect.Value, path string) {
+	if isNull(node) {
+		return
+	}
+	texts := map[string]string{}
+	d.fields(node, path, func(key, value *yaml.Node, at string) {
+		text := ""
+		d.decode(value, reflect.ValueOf(&text).Elem(), at)
+		texts[key.Value] = text
+	})
+	target.Set(reflect.ValueOf(texts))
+}
+
+func (d *decoder) mapping(node *yaml.Node, target reflect.Value, path string) {
 	known := map[string]reflect.Value{}
-	var names []string
 	for _, field := range reflect.VisibleFields(target.Type()) {
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			known[name] = target.FieldByIndex(field.Index)
-			names = append(names, name)
 		}
+	}
+	d.fields(node, path, func(key, value *yaml.Node, at string) {
+		field, ok := known[key.Value]
+		switch {
+		case key.Value == "kind" && path == "":
+		case !ok:
+			d.report(key.Line, at, "unknown field, want one of "+strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		default:
+			d.decode(value, field, at)
+		}
+	})
+}
+
+// fields calls fn for each key of a mapping, given once, and its value.
+func (d *decoder) fields(node *yaml.Node, path string, fn func(key, value *yaml.Node, at string)) {
+	if node.Kind != yaml.MappingNode {
+		d.report(node.Line, path, "want fields, got "+describe(node))
+		return
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
-		field, ok := known[key.Value]
+		if d.exhausted(key, at) {
+			return
+		}
 		switch {
-		case key.Value == "kind" && path == "":
-		case !ok:
-			slices.Sort(names)
-			d.report(key.Line, at, "unknown field, want one of "+strings.Join(names, ", "))
+		case key.Kind != yaml.ScalarNode:
+			d.report(key.Line, path, "want the name of a field, got "+describe(key))
 		case seen[key.Value]:
 			d.report(key.Line, at, "is given twice")
 		default:
-			d.decode(value, field, at)
+			fn(key, value, at)
 		}
 		seen[key.Value] = true
 	}
 }
 
-func kindName(v reflect.Value) string {
-	switch v.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Map:
-		return "a mapping of texts"
-	case reflect.String:
-		return "a text"
-	default:
-		return "a " + v.Kind().String()
-	}
-}
+func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" }
 
 func describe(node *yaml.Node) string {
 	switch node.Kind {
@@ -107,6 +163,8 @@ func describe(node *yaml.Node) string {
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
 	default:
 		return fmt.Sprintf("%q", node.Value)
 	}

@@ -1,0 +1,139 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tilery/tilery/pkg/config"
+)
+
+func load(t *testing.T, content string, environment map[string]string) (config.Config, error) {
+	path := filepath.Join(t.TempDir(), "worker.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return config.Load(path, func(name string) string { return environment[name] })
+}
+
+func TestDefaults(t *testing.T) {
+	want := config.Config{
+		DataDir: "tilery-data", Bucket: "tilery-data/bucket", Online: "tilery-data/online", Scratch: "tilery-data/scratch",
+		SourceRoot: ".", HTTP: config.HTTP{Listen: "127.0.0.1:7474"},
+		Temporal: config.Temporal{Address: "127.0.0.1:7233", Namespace: "default"},
+		Batch:    config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU())},
+	}
+	c, err := config.Load("", func(string) string { return "" })
+	require.NoError(t, err)
+	require.Equal(t, want, c)
+	for _, content := range []string{"", "# nothing\n", "---\n"} {
+		c, err = load(t, content, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, c)
+	}
+}
+
+func TestEverySettingOfTheFileIsTaken(t *testing.T) {
+	c, err := load(t, `data_dir: d
+bucket: b
+online: o
+scratch: s
+source_root: r
+clock: fixed:2001-02-01
+http: {listen: "0.0.0.0:80", allow_remote: true}
+temporal: {address: "t:1", namespace: n}
+batch: {memory_bytes: 268435456, slots: 3}
+`, nil)
+	require.NoError(t, err)
+	require.Equal(t, config.Config{
+		DataDir: "d", Bucket: "b", Online: "o", Scratch: "s", SourceRoot: "r", Clock: "fixed:2001-02-01",
+		HTTP:     config.HTTP{Listen: "0.0.0.0:80", AllowRemote: true},
+		Temporal: config.Temporal{Address: "t:1", Namespace: "n"},
+		Batch:    config.Batch{MemoryBytes: 256 << 20, Slots: 3},
+	}, c)
+}
+
+func TestTheEnvironmentIsOverTheFile(t *testing.T) {
+	file := "data_dir: file\nbucket: file\nbatch: {slots: 1, memory_bytes: 67108864}\nhttp: {listen: '127.0.0.1:1'}\n"
+	c, err := load(t, file, map[string]string{
+		"TILERY_DATA_DIR": "d", "TILERY_BUCKET": "b", "TILERY_ONLINE": "o", "TILERY_SCRATCH": "s", "TILERY_SOURCE_ROOT": "r",
+		"TILERY_CLOCK": "system", "TILERY_HTTP_LISTEN": "localhost:2", "TILERY_TEMPORAL_ADDRESS": "t:1", "TILERY_TEMPORAL_NAMESPACE": "n",
+		"TILERY_BATCH_MEMORY_BYTES": "134217728", "TILERY_BATCH_SLOTS": "2",
+	})
+	require.NoError(t, err)
+	require.Equal(t, config.Config{
+		DataDir: "d", Bucket: "b", Online: "o", Scratch: "s", SourceRoot: "r", Clock: "system",
+		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n"},
+		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2},
+	}, c)
+
+	c, err = load(t, file, map[string]string{"TILERY_DATA_DIR": "env"})
+	require.NoError(t, err)
+	require.Equal(t, "file", c.Bucket)
+	require.Equal(t, "env/online", c.Online)
+}
+
+func TestSlotsFitIntoTheMemory(t *testing.T) {
+	for memory, want := range map[string]int{
+		"67108864":    1,
+		"536870912":   1,
+		"1073741823":  1,
+		"1073741824":  min(2, runtime.NumCPU()),
+		"17179869184": min(32, runtime.NumCPU()),
+	} {
+		c, err := load(t, "batch: {memory_bytes: "+memory+"}", nil)
+		require.NoError(t, err)
+		require.Equal(t, want, c.Batch.Slots, memory)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	const remote = " is reachable from other machines and requests are not authenticated; set http.allow_remote to have it all the same"
+	for name, c := range map[string]struct {
+		file        string
+		environment map[string]string
+		want        string
+	}{
+		"unknown field":      {"data_dirs: a\n", nil, "line 1: field data_dirs not found in type config.Config"},
+		"unknown in section": {"http:\n  port: 1\n", nil, "line 2: field port not found in type config.HTTP"},
+		"wrong type":         {"batch: {slots: many}\n", nil, "line 1: cannot unmarshal !!str `many` into int"},
+		"two documents":      {"data_dir: a\n---\ndata_dir: b\n", nil, "want one document, found something after it"},
+		"no number":          {"", map[string]string{"TILERY_BATCH_SLOTS": "two"}, `configuration: TILERY_BATCH_SLOTS="two" is not a number of 64 bits`},
+		"large number":       {"", map[string]string{"TILERY_BATCH_MEMORY_BYTES": "9223372036854775808"}, "is not a number of 64 bits"},
+		"no port":            {"http: {listen: localhost}\n", nil, `configuration: http.listen "localhost": want host:port`},
+		"named port":         {"http: {listen: 'localhost:http'}\n", nil, `configuration: http.listen "localhost:http": want a port from 0 to 65535`},
+		"empty port":         {"http: {listen: 'localhost:'}\n", nil, `configuration: http.listen "localhost:": want a port from 0 to 65535`},
+		"port out of range":  {"http: {listen: 'localhost:65536'}\n", nil, `want a port from 0 to 65535`},
+		"any address":        {"http: {listen: ':7474'}\n", nil, `configuration: http.listen ":7474"` + remote},
+		"any IPv4 address":   {"http: {listen: '0.0.0.0:7474'}\n", nil, remote},
+		"any IPv6 address":   {"http: {listen: '[::]:7474'}\n", nil, remote},
+		"an address":         {"http: {listen: '192.168.0.1:7474'}\n", nil, remote},
+		"a name":             {"http: {listen: 'example.com:7474'}\n", nil, remote},
+		"by the environment": {"", map[string]string{"TILERY_HTTP_LISTEN": ":80"}, remote},
+		"clock":              {"clock: yesterday\n", nil, `configuration: clock "yesterday": want system,`},
+		"no slots":           {"batch: {slots: -1}\n", nil, "configuration: batch.slots: want at least 1, got -1"},
+		"little memory":      {"batch: {memory_bytes: 1000}\n", nil, "configuration: batch.memory_bytes: want at least 67108864 for each of 1 slots, got 1000"},
+		"negative memory":    {"batch: {memory_bytes: -1}\n", nil, "want at least 67108864 for each of 1 slots, got -1"},
+		"many slots":         {"batch: {slots: 17, memory_bytes: 1073741824}\n", nil, "want at least 67108864 for each of 17 slots, got 1073741824"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, c.file, c.environment)
+			require.ErrorContains(t, err, c.want)
+			require.Zero(t, got)
+		})
+	}
+	_, err := config.Load(filepath.Join(t.TempDir(), "missing.yaml"), os.Getenv)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestLoopbackNeedsNoLeave(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:0", "127.1.2.3:80", "[::1]:7474", "localhost:65535"} {
+		_, err := load(t, "http: {listen: '"+listen+"'}\n", nil)
+		require.NoError(t, err, listen)
+	}
+	for _, listen := range []string{":7474", "0.0.0.0:7474", "example.com:7474"} {
+		_, err := load(t, "http: {allow_remote: true, listen: '"+listen+"'}\n", nil)
+		require.NoError(t, err, listen)
+	}
+}
