@@ -7,5 +7,7 @@
 // results are references and counts, never rows.
 //
 // Errors that a retry cannot mend carry one of the Error types and are not
-// retried; all others are.
+// retried; all others are. Long activities heartbeat every second, end promptly
+// when they are cancelled or their worker stops, and are given to another worker
+// when they stand still (alive).
 package activities

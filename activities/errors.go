@@ -5,8 +5,11 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/online"
+	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
@@ -18,12 +21,17 @@ const (
 	ErrorInput    = "InvalidInput" // the job's input cannot be carried out
 	ErrorOverlap  = "Overlap"      // the range was materialized already and overwrite was not asked for
 	ErrorNotFound = "NotFound"     // no such workspace or view
-	ErrorSQL      = "SQL"          // the transformation cannot run
+	ErrorSQL      = "SQL"          // the transformation cannot run, or returns what cannot be stored
 	ErrorSource   = "Source"       // the source has no files or a bad URI
 	ErrorTooLarge = "TooLarge"     // the window does not fit the configured memory
-	ErrorCorrupt  = "Corrupt"      // a table is damaged or has another layout
+	ErrorCorrupt  = "Corrupt"      // a table or a cell is damaged or has another layout
 	ErrorStale    = "StaleBuild"   // files grew too old to be committed: build again
+	ErrorHistory  = "HistoryGone"  // the log no longer tells what the online store lacks
 )
+
+// ErrorInterrupted is the type of the error of work that the worker itself
+// ended. It is retried.
+const ErrorInterrupted = "Interrupted"
 
 var permanent = []struct {
 	sentinel error
@@ -35,18 +43,25 @@ var permanent = []struct {
 	{registry.ErrNotFound, ErrorNotFound},
 	{registry.ErrWorkspace, ErrorInput},
 	{transform.ErrSQL, ErrorSQL},
+	{transform.ErrOutOfMemory, ErrorTooLarge},
+	{record.ErrKey, ErrorSQL},
 	{source.ErrNoFiles, ErrorSource},
 	{source.ErrURI, ErrorSource},
 	{offline.ErrCorrupt, ErrorCorrupt},
 	{offline.ErrMismatch, ErrorCorrupt},
 	{offline.ErrStale, ErrorStale},
+	{offline.ErrHistoryGone, ErrorHistory},
+	{online.ErrDamaged, ErrorCorrupt},
+	{online.ErrTooLarge, ErrorTooLarge},
+	{aggregate.ErrDamaged, ErrorCorrupt},
 }
 
-// translate marks the errors that a retry cannot mend.
+// translate marks the errors that a retry cannot mend. The text says all: as a
+// cause, each layer of a wrapped error would enter history once more.
 func translate(err error) error {
 	for _, p := range permanent {
 		if errors.Is(err, p.sentinel) {
-			return temporal.NewNonRetryableApplicationError(err.Error(), p.kind, err)
+			return temporal.NewNonRetryableApplicationError(err.Error(), p.kind, nil)
 		}
 	}
 	return err

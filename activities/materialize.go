@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -46,17 +48,32 @@ type Plan struct {
 	Online      bool             `json:"online"`
 }
 
+// Windows is how many windows the job has.
+func (p Plan) Windows() int { return p.Range.Count(time.Duration(p.Schedule)) }
+
+// Window returns one of them, from 0 on, the earliest first.
+func (p Plan) Window(i int) window.Interval {
+	schedule := time.Duration(p.Schedule)
+	start := p.Range.Start.Add(time.Duration(i) * schedule)
+	return window.Interval{Start: start, End: start.Add(schedule)}
+}
+
 // PlanMaterialize resolves and checks a job's input against the newest generation.
 func (m *Materialize) PlanMaterialize(ctx context.Context, r PlanRequest) (Plan, error) {
+	plan, err := m.plan(ctx, r)
+	return plan, translate(err)
+}
+
+func (m *Materialize) plan(ctx context.Context, r PlanRequest) (Plan, error) {
 	target, err := m.Engine.Target(ctx, r.Workspace, r.Generation, r.View)
 	if err != nil {
-		return Plan{}, translate(err)
+		return Plan{}, err
 	}
 	plan, err := m.Engine.Plan(ctx, target, materialize.PlanRequest{
 		Start: r.StartTime, End: r.EndTime, Online: r.Online, Offline: r.Offline, Overwrite: r.Overwrite,
 	}, m.Clock.Now())
 	if err != nil {
-		return Plan{}, translate(err)
+		return Plan{}, err
 	}
 	return Plan{
 		Target:      Target{r.Workspace, r.View, target.Generation},
@@ -83,26 +100,42 @@ type Built struct {
 
 // BuildWindow computes one window.
 func (m *Materialize) BuildWindow(ctx context.Context, r BuildRequest) (Built, error) {
-	heart := startHeart(ctx)
-	defer heart.stop()
-	target, table, err := m.open(ctx, r.Target)
-	if err != nil {
-		return Built{}, translate(err)
-	}
 	info := activity.GetInfo(ctx)
-	attempt := fmt.Sprintf("%s-%s-%d", strings.ReplaceAll(info.WorkflowExecution.RunID, "-", ""), info.ActivityID, info.Attempt)
-	build, err := m.Engine.Build(ctx, target, table, materialize.BuildRequest{
-		Window: r.Window, ReadAt: window.FromTime(info.StartedTime), Attempt: attempt, OnProgress: heart.report,
+	// The server tells when an attempt started, so of two builds of a window,
+	// wherever they ran, the one that read the sources later is known.
+	readAt, attempt := window.FromTime(info.StartedTime), attemptName(info)
+	return alive(ctx, func(ctx context.Context, report func(materialize.Progress)) (Built, error) {
+		target, table, err := m.open(ctx, r.Target)
+		if err != nil {
+			return Built{}, err
+		}
+		build, err := m.Engine.Build(ctx, target, table, materialize.BuildRequest{
+			Window: r.Window, ReadAt: readAt, Attempt: attempt, OnProgress: report,
+		})
+		if err != nil {
+			return Built{}, err
+		}
+		key, err := m.Engine.SaveBuild(ctx, target, build, attempt)
+		if err != nil {
+			return Built{}, err
+		}
+		return Built{r.Window, key, build.Rows, build.Bytes}, nil
 	})
-	if err != nil {
-		return Built{}, translate(err)
-	}
-	key, err := m.Engine.SaveBuild(ctx, target, build, attempt)
-	if err != nil {
-		return Built{}, translate(err)
-	}
-	return Built{r.Window, key, build.Rows, build.Bytes}, nil
 }
+
+// attemptName tells attempts apart in the names of files. Ids that a person
+// chose may hold what a bucket's key may not; such an activity has a run of its
+// own, so the name stays unique.
+func attemptName(info activity.Info) string {
+	run := info.WorkflowExecution.RunID
+	if run == "" {
+		run = info.ActivityRunID // started without a workflow
+	}
+	name := fmt.Sprintf("%s-%s-%d", strings.ReplaceAll(run, "-", ""), info.ActivityID, info.Attempt)
+	return unfitForKeys.ReplaceAllString(name, "_")
+}
+
+var unfitForKeys = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 // CommitRequest names the builds to make visible together.
 type CommitRequest struct {
@@ -122,28 +155,33 @@ type Commit struct {
 
 // CommitWindows makes builds visible.
 func (m *Materialize) CommitWindows(ctx context.Context, r CommitRequest) (Commit, error) {
-	heart := startHeart(ctx)
-	defer heart.stop()
-	_, table, err := m.open(ctx, r.Target)
-	if err != nil {
-		return Commit{}, translate(err)
-	}
 	info := activity.GetInfo(ctx)
 	commit := offline.Commit{
 		ID:  fmt.Sprintf("%s/%s/%d", info.WorkflowExecution.RunID, info.ActivityID, info.Attempt),
 		Job: info.WorkflowExecution.ID, Generation: r.Generation, Overwrite: r.Overwrite, Online: r.Online,
 	}
-	for _, key := range r.Manifests {
-		build, err := m.Engine.LoadBuild(ctx, key)
+	return alive(ctx, func(ctx context.Context, report func(materialize.Progress)) (Commit, error) {
+		_, table, err := m.open(ctx, r.Target)
 		if err != nil {
-			return Commit{}, translate(err)
+			return Commit{}, err
 		}
-		commit.Builds = append(commit.Builds, build)
-	}
-	result, err := table.Commit(ctx, commit)
-	if err != nil {
-		return Commit{}, translate(err)
-	}
+		for _, key := range r.Manifests {
+			build, err := m.Engine.LoadBuild(ctx, key)
+			if err != nil {
+				return Commit{}, err
+			}
+			commit.Builds = append(commit.Builds, build)
+			report(materialize.Progress{Rows: int64(len(commit.Builds))})
+		}
+		result, err := table.Commit(ctx, commit)
+		if err != nil {
+			return Commit{}, err
+		}
+		return count(result), nil
+	})
+}
+
+func count(result offline.CommitResult) Commit {
 	out := Commit{Version: result.Version}
 	for _, outcome := range result.Outcomes {
 		switch outcome {
@@ -155,7 +193,7 @@ func (m *Materialize) CommitWindows(ctx context.Context, r CommitRequest) (Commi
 			out.Superseded++
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Applied tells what the online store holds.
@@ -167,17 +205,17 @@ type Applied struct {
 
 // ApplyOnline brings the view's online store to the head of its offline log.
 func (m *Materialize) ApplyOnline(ctx context.Context, t Target) (Applied, error) {
-	heart := startHeart(ctx)
-	defer heart.stop()
-	target, table, err := m.open(ctx, t)
-	if err != nil {
-		return Applied{}, translate(err)
-	}
-	result, err := m.Engine.Apply(ctx, target, table, heart.report)
-	if err != nil {
-		return Applied{}, translate(err)
-	}
-	return Applied{result.Version, result.Cells, result.Status.Watermark}, nil
+	return alive(ctx, func(ctx context.Context, report func(materialize.Progress)) (Applied, error) {
+		target, table, err := m.open(ctx, t)
+		if err != nil {
+			return Applied{}, err
+		}
+		result, err := m.Engine.Apply(ctx, target, table, report)
+		if err != nil {
+			return Applied{}, err
+		}
+		return Applied{result.Version, result.Cells, result.Status.Watermark}, nil
+	})
 }
 
 func (m *Materialize) open(ctx context.Context, t Target) (*materialize.Target, offline.Table, error) {

@@ -5,8 +5,19 @@
 // JSON object, so that the temporal CLI and the UI can start each workflow by
 // hand, and results are one JSON object.
 //
-// Bounds: history is cut by continue-as-new (WindowsPerRun), parallelism and
+// A job fails in one of three ways, told apart by the error's type: its input or
+// its plan is refused before anything is written (the activities' Error types);
+// some windows failed, and all others are committed (ErrorWindowsFailed); all is
+// committed, and the online store does not follow (ErrorOnlineBehind). Every
+// failed or cancelled job carries its MaterializeResult in the error's details,
+// and starting it again is always safe.
+//
+// Bounds: history is cut by continue-as-new (windowsPerRun), parallelism and
 // group size have defaults and limits (MaterializeInput), and the names on the
 // wire stand in names.go. Workflows import only what an architecture test
 // allows, so that nothing non-deterministic is at hand.
+//
+// Changing a workflow: histories of released code stand in testdata/replay and
+// are replayed by TestReplay. A change that one of them refuses needs
+// workflow.GetVersion, and a release adds histories (testdata/replay/record.sh).
 package workflows

@@ -15,8 +15,15 @@ const (
 	TaskQueueControl = "tilery-control"
 	TaskQueueBatch   = "tilery-batch"
 
-	// QueryProgress returns a job's progress.
+	// QueryProgress returns a job's progress, a MaterializeResult.
 	QueryProgress = "progress"
+
+	// ErrorWindowsFailed is the type of a job's error when windows could not be
+	// built or committed; all others are committed.
+	ErrorWindowsFailed = "WindowsFailed"
+	// ErrorOnlineBehind is the type of a job's error when everything is committed
+	// and the online store does not hold all of it yet.
+	ErrorOnlineBehind = "OnlineBehind"
 )
 
 // Search attributes of every job.

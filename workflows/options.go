@@ -12,8 +12,6 @@ import (
 // Activity references; only their names are used.
 var materialize *activities.Materialize
 
-const defaultHeartbeatTimeout = 30 * time.Second
-
 // controlOptions are for activities that take seconds.
 func controlOptions(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{

@@ -45,7 +45,7 @@ func (s *States) Present(group int) bool { return s.present[group] }
 // Nothing of the arrays is kept.
 func (s *States) Add(groups []int32, inputs []arrow.Array) {
 	if len(inputs) != len(s.layout.inputs) {
-		panic(fmt.Sprintf("aggregate: %d inputs, the layout has %d", len(inputs), len(s.layout.inputs)))
+		panic(fmt.Sprintf("aggregate: %d inputs, the layout has %d", len(inputs), len(s.layout.inputs))) //nolint:forbidigo // the caller is wrong
 	}
 	s.mark(groups)
 	masked, input := groups, -1
@@ -54,7 +54,7 @@ func (s *States) Add(groups []int32, inputs []arrow.Array) {
 		if at := s.layout.inputOf[i]; at != input {
 			input = at
 			if inputs[at].Len() != len(groups) {
-				panic(fmt.Sprintf("aggregate: input %s has %d rows for %d groups", s.layout.inputs[at].Name, inputs[at].Len(), len(groups)))
+				panic(fmt.Sprintf("aggregate: input %s has %d rows for %d groups", s.layout.inputs[at].Name, inputs[at].Len(), len(groups))) //nolint:forbidigo // the caller is wrong
 			}
 			s.masked, masked = maskNulls(s.masked, groups, inputs[at])
 		}
@@ -121,6 +121,6 @@ func (s *States) mark(groups []int32) {
 // mustBePresent guards what is written: read back, every tile is present.
 func (s *States) mustBePresent(group int) {
 	if !s.present[group] {
-		panic(fmt.Sprintf("aggregate: group %d is written but nothing went in", group))
+		panic(fmt.Sprintf("aggregate: group %d is written but nothing went in", group)) //nolint:forbidigo // the caller is wrong
 	}
 }

@@ -60,7 +60,7 @@ func DecodeKey(data []byte) (Key, error) {
 		err = CheckKey(k)
 	}
 	if err != nil {
-		return Key{}, fmt.Errorf("%w: key %x: %v", ErrDamaged, data, err)
+		return Key{}, fmt.Errorf("%w: key %x: %v", ErrDamaged, data, err) //nolint:errorlint // what is stored is wrong, not the call: no ErrTooLarge
 	}
 	return k, nil
 }

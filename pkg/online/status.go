@@ -43,7 +43,7 @@ func ReadStatus(ctx context.Context, s Store, store string) (status Status, vers
 	}
 	status, err = decodeStatus(cell.Value)
 	if err != nil {
-		return Status{}, 0, false, fmt.Errorf("%w: status of %q: %v", ErrDamaged, store, err)
+		return Status{}, 0, false, fmt.Errorf("%w: status of %q: %w", ErrDamaged, store, err)
 	}
 	return status, cell.Version, true, nil
 }
@@ -92,7 +92,7 @@ func decodeStatus(value []byte) (Status, error) {
 	if d.Format != statusFormat {
 		return Status{}, fmt.Errorf("format %d, this program reads %d", d.Format, statusFormat)
 	}
-	return d.Status, d.Status.check()
+	return d.Status, d.check()
 }
 
 func (s Status) check() error {

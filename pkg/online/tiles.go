@@ -51,7 +51,7 @@ func Tiles(value []byte) iter.Seq2[Tile, error] {
 		for len(rest) > 0 {
 			t, after, err := cutTile(rest, next)
 			if err != nil {
-				yield(Tile{}, fmt.Errorf("%w: tile at byte %d: %v", ErrDamaged, len(value)-len(rest), err))
+				yield(Tile{}, fmt.Errorf("%w: tile at byte %d: %w", ErrDamaged, len(value)-len(rest), err))
 				return
 			}
 			if !yield(t, nil) {

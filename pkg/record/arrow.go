@@ -24,7 +24,7 @@ func ArrowType(t feature.Type) arrow.DataType {
 	case feature.Timestamp:
 		return arrow.FixedWidthTypes.Timestamp_us
 	}
-	panic(fmt.Sprintf("record: type %s has no Arrow type", t))
+	panic(fmt.Sprintf("record: type %s has no Arrow type", t)) //nolint:forbidigo // definitions are validated before they come here
 }
 
 // ArrowSchema returns the Arrow schema of records with the columns of s, in

@@ -48,7 +48,7 @@ func (i Interval) Count(step time.Duration) int {
 // must be aligned to step.
 func (i Interval) Split(step time.Duration) []Interval {
 	if !i.Aligned(step) {
-		panic(fmt.Sprintf("window: %v is not aligned to %v", i, step))
+		panic(fmt.Sprintf("window: %v is not aligned to %v", i, step)) //nolint:forbidigo // the caller is wrong
 	}
 	out := make([]Interval, 0, i.Count(step))
 	for start := i.Start; start < i.End; start = start.Add(step) {

@@ -47,7 +47,7 @@ func (p Partition) Interval(t Time) Interval {
 		start = time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC)
 		end = start.AddDate(1, 0, 0)
 	default:
-		panic(fmt.Sprintf("window: unknown partition %q", string(p)))
+		panic(fmt.Sprintf("window: unknown partition %q", string(p))) //nolint:forbidigo // the caller is wrong
 	}
 	return Interval{FromTime(start), FromTime(end)}
 }

@@ -92,7 +92,7 @@ func Parse(text string) (Time, error) {
 func stepMicros(step time.Duration) int64 {
 	s := step.Microseconds()
 	if s <= 0 {
-		panic(fmt.Sprintf("window: step %v is not positive", step))
+		panic(fmt.Sprintf("window: step %v is not positive", step)) //nolint:forbidigo // definitions are validated before they come here
 	}
 	return s
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -37,17 +39,18 @@ const (
 // Host is a running worker.
 type Host struct {
 	logger   *slog.Logger
-	address  string
 	failed   chan error
 	closers  []func() error // in the order of opening
 	temporal client.Client
 	workers  []worker.Worker
+	listener net.Listener
 	server   *http.Server
 }
 
-// Start opens everything that c names and begins to serve.
+// Start opens everything that c names and begins to serve. It waits for
+// Temporal until ctx ends, at most 30 seconds; after Start, ctx has no effect.
 func Start(ctx context.Context, c config.Config, logger *slog.Logger) (*Host, error) {
-	h := &Host{logger: logger, failed: make(chan error, 4)}
+	h := &Host{logger: logger, failed: make(chan error, 1)}
 	if err := h.start(ctx, c); err != nil {
 		return nil, errors.Join(err, h.Stop())
 	}
@@ -55,15 +58,29 @@ func Start(ctx context.Context, c config.Config, logger *slog.Logger) (*Host, er
 }
 
 // Address is where the HTTP API listens, for instance http://127.0.0.1:7474.
-func (h *Host) Address() string { return "http://" + h.address }
+func (h *Host) Address() string { return "http://" + h.listener.Addr().String() }
 
-// Failed yields the error that ended a part of the host; the host is to be stopped then.
+// Failed yields the first error that ended a part of the host; the host is to be stopped then.
 func (h *Host) Failed() <-chan error { return h.failed }
 
+// fail reports an error to Failed. Later ones are only logged: they mostly follow from the first.
+func (h *Host) fail(err error) {
+	select {
+	case h.failed <- err:
+	default:
+		h.logger.Error("another part of the worker ended", "error", err)
+	}
+}
+
+// start does what may fail before what takes work: a port that is taken must
+// not cost other workers' jobs an attempt.
 func (h *Host) start(ctx context.Context, c config.Config) error {
 	now, err := clock.Parse(c.Clock)
 	if err != nil {
 		return err
+	}
+	if h.listener, err = net.Listen("tcp", c.HTTP.Listen); err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
 	}
 	engine, err := h.open(c)
 	if err != nil {
@@ -75,11 +92,12 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	if err := h.startWorkers(c, &activities.Materialize{Engine: engine, Clock: now}); err != nil {
 		return err
 	}
-	return h.listen(c.HTTP, serve.New(serve.Options{
+	h.serve(serve.New(serve.Options{
 		Registry: engine.Registry,
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
 		Online:   engine.Online, Clock: now, Logger: h.logger,
 	}))
+	return nil
 }
 
 // open opens the stores; what it opens is closed by Stop.
@@ -110,43 +128,53 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	}, nil
 }
 
-// listen starts the HTTP API.
-func (h *Host) listen(c config.HTTP, handler http.Handler) error {
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("listen for HTTP: %w", err)
-	}
-	h.address = listener.Addr().String()
+// serve starts the HTTP API.
+func (h *Host) serve(handler http.Handler) {
 	h.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(h.logger.Handler(), slog.LevelWarn),
 	}
 	go func() {
-		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			h.failed <- fmt.Errorf("serve HTTP: %w", err)
+		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+			h.fail(fmt.Errorf("serve HTTP: %w", err))
 		}
 	}()
-	return nil
 }
 
-// Stop ends the host: first what takes work, then what the work needs.
+// Stop ends the host: first what takes work, then what the work needs. It takes
+// half a minute at most, however busy the host is.
 func (h *Host) Stop() error {
-	var errs []error
-	if h.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		errs = append(errs, h.server.Shutdown(ctx))
-	}
+	err := h.stopHTTP()
+	var stopping sync.WaitGroup
 	for _, w := range h.workers {
-		w.Stop()
+		stopping.Go(w.Stop)
 	}
+	stopping.Wait()
 	if h.temporal != nil {
 		h.temporal.Close()
 	}
-	for i := len(h.closers) - 1; i >= 0; i-- {
-		errs = append(errs, h.closers[i]())
+	for _, closer := range slices.Backward(h.closers) {
+		err = errors.Join(err, closer())
 	}
-	return errors.Join(errs...)
+	return err
+}
+
+// stopHTTP lets requests finish for stopTimeout, then cuts them off.
+func (h *Host) stopHTTP() error {
+	if h.listener == nil {
+		return nil
+	}
+	if h.server == nil { // Start failed before it served
+		return h.listener.Close()
+	}
+	//nolint:forbidigo // stopping begins where the caller's context has ended
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := h.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return h.server.Close()
+	}
+	return err
 }
 
 // startWorkers polls the control queue and the batch queue.
@@ -163,7 +191,7 @@ func (h *Host) startWorkers(c config.Config, a *activities.Materialize) error {
 
 	for _, w := range []worker.Worker{control, batch} {
 		if err := w.Start(); err != nil {
-			return fmt.Errorf("start Temporal worker: %w", err)
+			return fmt.Errorf("start to poll Temporal: %w", err)
 		}
 		h.workers = append(h.workers, w)
 	}
@@ -175,6 +203,6 @@ func (h *Host) workerOptions() worker.Options {
 		WorkerStopTimeout:                stopTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval: heartbeatThrottle,
-		OnFatalError:                     func(err error) { h.failed <- fmt.Errorf("Temporal worker: %w", err) },
+		OnFatalError:                     func(err error) { h.fail(fmt.Errorf("poll Temporal: %w", err)) },
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 var (
 	january      = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-	february     = time.Date(2001, 2, 1, 0, 0, 0, 0, time.UTC)
 	firstWindow  = january.AddDate(0, 0, -7) // the longest window before the view's start
 	totalWindows = 38
 	windows      = []string{"1h", "6h", "1d", "7d"}
@@ -80,7 +79,9 @@ func (s *stack) readOnline(t *testing.T, airport string, edge time.Time, out map
 		"metadataOptions": map[string]any{"includeNames": true, "includeEffectiveTimes": true, "includeServingStatus": true},
 	}})
 	require.NoError(t, err)
-	answer, err := http.Post(s.Endpoints.HTTP+"/api/v1/feature-service/get-features", "application/json", bytes.NewReader(request))
+	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Endpoints.HTTP+"/api/v1/feature-service/get-features", bytes.NewReader(request))
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(post)
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	var response struct {

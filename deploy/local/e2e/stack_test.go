@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 func testMain(m *testing.M) int {
 	var err error
 	if bin, err = os.MkdirTemp("", "tilery-e2e-"); err == nil {
-		defer os.RemoveAll(bin)
+		defer func() { _ = os.RemoveAll(bin) }() // below the system's temporary directory
 		err = build()
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *stack) stop(t *testing.T) {
 func (s *stack) kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.command.Process.Kill())
-	<-s.exited
+	require.Error(t, <-s.exited)
 }
 
 // tilery runs one command line and returns what it printed.

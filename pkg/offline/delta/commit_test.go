@@ -15,7 +15,7 @@ import (
 )
 
 // beforeCommits calls steal before every put of a version after the first.
-func beforeCommits(t *testing.T, steal func(n int)) func(op, key string) buckettest.Fault {
+func beforeCommits(steal func(n int)) func(op, key string) buckettest.Fault {
 	n := 0
 	return func(op, key string) buckettest.Fault {
 		if op == "PutIfAbsent" && strings.Contains(key, "_delta_log") && key != logKey(0) {
@@ -44,7 +44,7 @@ func TestALostRaceIsPlannedAgain(t *testing.T) {
 			b := newBucket(t)
 			other := open(t, b, delta.Options{})
 			theirs := build(t, other, hour(c.winner), readAt(c.winnerAt), rowsAt(hour(c.winner).Start))
-			table := open(t, buckettest.Faulty{Bucket: b, Hook: beforeCommits(t, func(n int) {
+			table := open(t, buckettest.Faulty{Bucket: b, Hook: beforeCommits(func(n int) {
 				if n == 1 {
 					commit(t, other, "theirs", true, theirs)
 				}
@@ -72,7 +72,7 @@ func TestACommitGivesUpAfterMaxAttempts(t *testing.T) {
 	b := newBucket(t)
 	other := open(t, b, delta.Options{})
 	lost := 0
-	table := open(t, buckettest.Faulty{Bucket: b, Hook: beforeCommits(t, func(n int) {
+	table := open(t, buckettest.Faulty{Bucket: b, Hook: beforeCommits(func(n int) {
 		lost = n
 		commit(t, other, fmt.Sprint("theirs-", n), false, build(t, other, hour(n), readAt(1), nil))
 	})}, delta.Options{MaxAttempts: 3})
@@ -111,7 +111,7 @@ func TestASlowCommitReadsTheLogAgain(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	b := newBucket(t)
-	faulty := buckettest.Faulty{Bucket: b, Hook: func(op, key string) buckettest.Fault {
+	faulty := buckettest.Faulty{Bucket: b, Hook: func(op, _ string) buckettest.Fault {
 		if op == "Stat" && !exists(t, b, logKey(5)) {
 			now = now.Add(2 * time.Minute)
 			put(t, b, logKey(5), "{}")

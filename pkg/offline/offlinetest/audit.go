@@ -2,7 +2,6 @@ package offlinetest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -113,10 +112,10 @@ func (a *auditor) readFile(path string) []Row {
 	require.NoError(a, err, "B1: a live file is missing")
 	parquet, err := file.NewParquetReader(bytes.NewReader(data))
 	require.NoError(a, err)
-	defer parquet.Close()
+	defer func() { require.NoError(a, parquet.Close()) }()
 	arrows, err := pqarrow.NewFileReader(parquet, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
 	require.NoError(a, err)
-	table, err := arrows.ReadTable(context.Background())
+	table, err := arrows.ReadTable(a.Context())
 	require.NoError(a, err)
 	defer table.Release()
 

@@ -22,7 +22,7 @@ func testFaults(t *testing.T, d Driver) {
 	t.Run("a failed upload is no build", func(t *testing.T) {
 		s := newScene(t, d)
 		for _, op := range []string{"Create", "Close"} {
-			faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(got, key string) buckettest.Fault {
+			faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(got, _ string) buckettest.Fault {
 				if got == op {
 					return buckettest.Refused
 				}
@@ -95,7 +95,7 @@ func testUnknownOutcome(t *testing.T, d Driver) {
 			b := id(0, 1)
 			build := s.build(b)
 			ctx, cancel := context.WithCancel(t.Context())
-			faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(op, key string) buckettest.Fault {
+			faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(op, _ string) buckettest.Fault {
 				if op != "PutIfAbsent" {
 					return buckettest.None
 				}
@@ -124,7 +124,7 @@ func testFailedReads(t *testing.T, d Driver) {
 	s.commit(false, build)
 	for _, op := range []string{"Get", "GetRange", "Stat", "List"} {
 		broken := false
-		faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(got, key string) buckettest.Fault {
+		faulty := buckettest.Faulty{Bucket: s.bucket, Hook: func(got, _ string) buckettest.Fault {
 			if broken && got == op {
 				return buckettest.Refused
 			}

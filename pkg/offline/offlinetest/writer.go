@@ -69,7 +69,7 @@ func testWriter(t *testing.T, d Driver) {
 	t.Run("a record of another schema is refused", func(t *testing.T) {
 		writer, err := s.table.NewWriter(t.Context(), w, readAt(1), "a")
 		require.NoError(t, err)
-		defer writer.Abort()
+		defer func() { require.NoError(t, writer.Abort()) }()
 		schema := arrow.NewSchema(s.spec.Schema.Fields()[:3], nil)
 		rec := Record(memory.DefaultAllocator, []Row{row("a", 1, w.Start)})
 		require.Error(t, writer.Write(array.NewRecord(schema, rec.Columns()[:3], 1)))
@@ -93,7 +93,7 @@ func testWriter(t *testing.T, d Driver) {
 		defer mem.AssertSize(t, 0)
 		writer, err := s.table.NewWriter(t.Context(), w, readAt(1), "a")
 		require.NoError(t, err)
-		defer writer.Abort()
+		defer func() { require.NoError(t, writer.Abort()) }()
 		rec := Record(mem, []Row{row("a", 1, w.Start), row("b", 1, w.Start)})
 		require.NoError(t, writer.Write(rec))
 		rec.Release()
@@ -136,7 +136,7 @@ func testBadRows(t *testing.T, s *scene) {
 
 			writer, err := s.table.NewWriter(t.Context(), w, readAt(1), "a")
 			require.NoError(t, err)
-			defer writer.Abort()
+			defer func() { require.NoError(t, writer.Abort()) }()
 			for i, r := range rows {
 				err := writer.Write(Record(memory.DefaultAllocator, []Row{r}))
 				require.Equal(t, i == len(rows)-1, err != nil, "row %d, by records", i)
@@ -153,7 +153,7 @@ func testBadRows(t *testing.T, s *scene) {
 		}
 		writer, err := s.table.NewWriter(t.Context(), w, readAt(1), "a")
 		require.NoError(t, err)
-		defer writer.Abort()
+		defer func() { require.NoError(t, writer.Abort()) }()
 		require.Error(t, writer.Write(b.NewRecord()))
 	})
 }

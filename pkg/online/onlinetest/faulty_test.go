@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 	key := online.Key{Store: "s", Kind: online.KindStatus}
 	write := []online.Write{{Key: key, Cell: online.Cell{Version: 1}, Condition: online.IfVersion}}
 	there := func() bool {
-		_, ok, err := s.Get(context.Background(), key)
+		_, ok, err := s.Get(t.Context(), key)
 		require.NoError(t, err)
 		return ok
 	}
@@ -63,12 +63,12 @@ func TestFaults(t *testing.T) {
 			{onlinetest.After, onlinetest.ErrInjected, true},
 			{onlinetest.Hang, context.Canceled, false},
 		} {
-			require.NoError(t, s.Drop(context.Background(), "s"))
+			require.NoError(t, s.Drop(t.Context(), "s"))
 			if op == "drop" {
-				_, err := s.Write(context.Background(), write)
+				_, err := s.Write(t.Context(), write)
 				require.NoError(t, err)
 			}
-			ctx, cancel := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(t.Context())
 			if c.fault == onlinetest.Hang {
 				cancel()
 			}

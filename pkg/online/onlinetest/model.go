@@ -3,7 +3,6 @@ package onlinetest
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"slices"
 	"testing"
 
@@ -140,7 +139,7 @@ func drawRead(rt *rapid.T) online.Read {
 }
 
 func model(t *testing.T, s online.Store) {
-	ctx := context.Background()
+	ctx := t.Context()
 	rapid.Check(t, func(rt *rapid.T) {
 		for _, store := range modelStores {
 			require.NoError(rt, s.Drop(ctx, store))

@@ -156,7 +156,7 @@ func strongReads(t *testing.T, s online.Store) {
 }
 
 func race(t *testing.T, run func(ctx context.Context, racer int) error) {
-	group, ctx := errgroup.WithContext(context.Background())
+	group, ctx := errgroup.WithContext(t.Context())
 	for racer := range racers {
 		group.Go(func() error { return run(ctx, racer) })
 	}

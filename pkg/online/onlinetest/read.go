@@ -1,7 +1,6 @@
 package onlinetest
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -135,7 +134,7 @@ func storeIsolation(t *testing.T, s online.Store) {
 	}
 	for i, store := range stores {
 		require.Equal(t, own(store), keysOf(scan(t, s, store)), "%q", store)
-		require.NoError(t, s.Drop(context.Background(), store))
+		require.NoError(t, s.Drop(t.Context(), store))
 		for j, other := range stores {
 			want := own(other)
 			if j <= i {

@@ -46,7 +46,7 @@ func atLimits(t *testing.T, s online.Store) {
 }
 
 func pastLimits(t *testing.T, s online.Store) {
-	ctx := context.Background()
+	ctx := t.Context()
 	long := map[string]online.Key{
 		"store":  {Store: strings.Repeat("s", online.MaxStoreBytes+1), Entity: []byte("e"), Kind: online.KindTile},
 		"entity": {Store: store, Entity: make([]byte, online.MaxEntityBytes+1), Kind: online.KindTile},
@@ -84,7 +84,7 @@ func pastLimits(t *testing.T, s online.Store) {
 }
 
 func refusals(t *testing.T, s online.Store) {
-	ctx := context.Background()
+	ctx := t.Context()
 	for name, key := range map[string]online.Key{
 		"no store":                {Entity: []byte("e"), Kind: online.KindTile},
 		"no kind":                 {Store: store, Entity: []byte("e")},
@@ -120,7 +120,7 @@ func refusals(t *testing.T, s online.Store) {
 
 func cancelled(t *testing.T, s online.Store) {
 	write(t, s, put(tile("e", 0), 1), put(tile("e", 1), 1))
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := 0
 	for _, err := range s.Scan(ctx, store) {
@@ -141,7 +141,7 @@ func cancelled(t *testing.T, s online.Store) {
 func closed(t *testing.T, s online.Store) {
 	write(t, s, put(tile("e", 0), 1))
 	require.NoError(t, s.Close())
-	for name, err := range everyCall(context.Background(), s) {
+	for name, err := range everyCall(t.Context(), s) {
 		require.Error(t, err, name)
 	}
 }

@@ -64,30 +64,36 @@ func swap(key online.Key, expected, version uint64) online.Write {
 	return w
 }
 
+// tb is what *testing.T and *rapid.T share.
+type tb interface {
+	require.TestingT
+	Context() context.Context
+}
+
 // write carries out writes and requires that all take place.
-func write(t require.TestingT, s online.Store, writes ...online.Write) {
-	done, err := s.Write(context.Background(), writes)
+func write(t tb, s online.Store, writes ...online.Write) {
+	done, err := s.Write(t.Context(), writes)
 	require.NoError(t, err)
 	require.Len(t, done, len(writes))
 	require.NotContains(t, done, false)
 }
 
-func get(t require.TestingT, s online.Store, key online.Key) (online.Cell, bool) {
-	cell, ok, err := s.Get(context.Background(), key)
+func get(t tb, s online.Store, key online.Key) (online.Cell, bool) {
+	cell, ok, err := s.Get(t.Context(), key)
 	require.NoError(t, err)
 	return cell, ok
 }
 
-func read(t require.TestingT, s online.Store, reads ...online.Read) [][]online.Item {
-	items, err := s.Read(context.Background(), reads)
+func read(t tb, s online.Store, reads ...online.Read) [][]online.Item {
+	items, err := s.Read(t.Context(), reads)
 	require.NoError(t, err)
 	require.Len(t, items, len(reads))
 	return items
 }
 
-func scan(t require.TestingT, s online.Store, store string) []online.Item {
+func scan(t tb, s online.Store, store string) []online.Item {
 	var out []online.Item
-	for item, err := range s.Scan(context.Background(), store) {
+	for item, err := range s.Scan(t.Context(), store) {
 		require.NoError(t, err)
 		out = append(out, item)
 	}

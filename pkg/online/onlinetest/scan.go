@@ -1,7 +1,6 @@
 package onlinetest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -59,11 +58,12 @@ func scanAndWrite(t *testing.T, s online.Store) {
 		writes[i] = put(tile("e", int64(i)), 1)
 	}
 	write(t, s, writes...)
-	for range s.Scan(context.Background(), store) {
+	for _, err := range s.Scan(t.Context(), store) {
+		require.NoError(t, err)
 		break
 	}
 	seen := 0
-	for item, err := range s.Scan(context.Background(), store) {
+	for item, err := range s.Scan(t.Context(), store) {
 		require.NoError(t, err)
 		require.Equal(t, tile("e", int64(seen)), item.Key)
 		if seen%100 == 0 {
@@ -75,7 +75,7 @@ func scanAndWrite(t *testing.T, s online.Store) {
 }
 
 func drop(t *testing.T, s online.Store) {
-	ctx := context.Background()
+	ctx := t.Context()
 	require.NoError(t, s.Drop(ctx, store), "a store that is not there")
 	keys := []online.Key{
 		{Store: store, Kind: online.KindStatus},

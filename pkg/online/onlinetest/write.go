@@ -1,7 +1,6 @@
 package onlinetest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -45,7 +44,7 @@ func conditions(t *testing.T, s online.Store) {
 				write(t, s, online.Write{Key: key, Cell: before, Condition: online.IfVersion})
 			}
 			after := online.Cell{Version: version, Value: []byte("after")}
-			done, err := s.Write(context.Background(), []online.Write{{Key: key, Cell: after, Condition: c.condition, Expected: c.expected}})
+			done, err := s.Write(t.Context(), []online.Write{{Key: key, Cell: after, Condition: c.condition, Expected: c.expected}})
 			require.NoError(t, err, name)
 			require.Equal(t, []bool{c.want}, done, name)
 
@@ -84,7 +83,7 @@ func independentWrites(t *testing.T, s online.Store) {
 	write(t, s, put(b, 5))
 	writes := []online.Write{put(a, 4), put(b, 4), swap(c, 0, 4)}
 	for _, want := range [][]bool{{true, false, true}, {true, false, false}} {
-		done, err := s.Write(context.Background(), writes)
+		done, err := s.Write(t.Context(), writes)
 		require.NoError(t, err)
 		require.Equal(t, want, done, "a write that is repeated")
 		for key, version := range map[*online.Key]uint64{&a: 4, &b: 5, &c: 4} {
@@ -93,7 +92,7 @@ func independentWrites(t *testing.T, s online.Store) {
 			require.Equal(t, version, cell.Version)
 		}
 	}
-	done, err := s.Write(context.Background(), nil)
+	done, err := s.Write(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, done)
 }

@@ -73,7 +73,7 @@ func open(dir string, files vfs.FS, o Options) (*Store, error) {
 	lock, err := pebble.LockDirectory(dir, files)
 	if err != nil {
 		if heldElsewhere(err) {
-			return nil, fmt.Errorf("%w: %s is open in this or another process: stop that one, or let workers share DynamoDB or Redis (%v)", ErrInUse, dir, err)
+			return nil, fmt.Errorf("%w: %s is open in this or another process: stop that one, or let workers share DynamoDB or Redis (%w)", ErrInUse, dir, err)
 		}
 		return nil, fmt.Errorf("lock online store %s: %w", dir, err)
 	}
@@ -131,5 +131,5 @@ func (l logger) Errorf(format string, args ...any) {
 
 // Fatalf must not return: pebble relies on nothing after it.
 func (l logger) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf("online store: "+format, args...))
+	panic(fmt.Sprintf("online store: "+format, args...)) //nolint:forbidigo // the store cannot go on
 }

@@ -24,7 +24,7 @@ func (s *Store) Write(ctx context.Context, writes []online.Write) ([]bool, error
 	defer unlock()
 
 	batch := s.db.NewBatch()
-	defer batch.Close()
+	defer func() { _ = batch.Close() }() // releases memory; it cannot fail
 	done := make([]bool, len(writes))
 	var cell []byte
 	for i, w := range writes {

@@ -108,7 +108,7 @@ func FuzzCheckerToleratesAnyTree(f *testing.F) {
 	f.Add(`{"type": "COLUMN_REF", "column_names": []}`)
 	f.Add(`{"modifiers": [1], "cte_map": {"map": [1]}}`)
 	f.Add(`[{"type": "TABLE_FUNCTION"}, {"class": "PARAMETER"}]`)
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		var tree any
 		if json.Unmarshal([]byte(text), &tree) == nil {
 			_ = newChecker(tree, nil).walk(tree)

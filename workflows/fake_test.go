@@ -1,0 +1,219 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/tilery/tilery/activities"
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/window"
+	"github.com/tilery/tilery/workflows"
+)
+
+const day = 24 * time.Hour
+
+// start of every range in these tests.
+var start = window.FromTime(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+
+func at(d time.Duration) window.Time { return start.Add(d) }
+
+// fake stands for the activities, under their names. Windows are known by their
+// number from 0 on, manifests are "manifest-<number>".
+type fake struct {
+	windows  int
+	schedule time.Duration // a day if zero
+	online   bool
+
+	// Each may be nil; it decides what becomes of a call.
+	onBuild  func(ctx context.Context, number int) error
+	onCommit func(ctx context.Context, numbers []int) error
+	onApply  func(call int) error
+
+	mu                     sync.Mutex
+	plans                  []activities.PlanRequest
+	building, mostBuilding int
+	built                  []int
+	commits                []activities.CommitRequest
+	applies                int
+}
+
+func (f *fake) step() time.Duration {
+	if f.schedule == 0 {
+		return day
+	}
+	return f.schedule
+}
+
+func (f *fake) number(w window.Interval) int { return int(w.Start.Sub(start) / f.step()) }
+
+func (f *fake) PlanMaterialize(_ context.Context, r activities.PlanRequest) (activities.Plan, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.plans = append(f.plans, r)
+	return activities.Plan{
+		Target:      activities.Target{Workspace: r.Workspace, View: r.View, Generation: 7},
+		Fingerprint: "0123456789abcdef", Online: f.online, Schedule: feature.Duration(f.step()),
+		Range: window.Interval{Start: start, End: at(time.Duration(f.windows) * f.step())},
+	}, nil
+}
+
+func (f *fake) BuildWindow(ctx context.Context, r activities.BuildRequest) (activities.Built, error) {
+	number := f.number(r.Window)
+	f.mu.Lock()
+	f.building++
+	f.mostBuilding = max(f.mostBuilding, f.building)
+	f.mu.Unlock()
+	var err error
+	if f.onBuild != nil {
+		err = f.onBuild(ctx, number)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.building--
+	if err != nil {
+		return activities.Built{}, err
+	}
+	f.built = append(f.built, number)
+	return activities.Built{Window: r.Window, Manifest: fmt.Sprintf("manifest-%d", number), Rows: 10, Bytes: 100}, nil
+}
+
+func (f *fake) CommitWindows(ctx context.Context, r activities.CommitRequest) (activities.Commit, error) {
+	if f.onCommit != nil {
+		if err := f.onCommit(ctx, numbers(r)); err != nil {
+			return activities.Commit{}, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.commits = append(f.commits, r)
+	return activities.Commit{Version: int64(len(f.commits)), Committed: len(r.Manifests)}, nil
+}
+
+func (f *fake) ApplyOnline(context.Context, activities.Target) (activities.Applied, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.applies++
+	if f.onApply != nil {
+		if err := f.onApply(f.applies); err != nil {
+			return activities.Applied{}, err
+		}
+	}
+	edge := at(time.Duration(f.applies) * f.step())
+	return activities.Applied{Version: int64(len(f.commits)), Cells: 1000, Watermark: &edge}, nil
+}
+
+// numbers are the windows that a commit names, in its order.
+func numbers(r activities.CommitRequest) []int {
+	out := make([]int, len(r.Manifests))
+	for i, manifest := range r.Manifests {
+		if _, err := fmt.Sscanf(manifest, "manifest-%d", &out[i]); err != nil {
+			panic(err) //nolint:forbidigo // the fake made the name itself
+		}
+	}
+	return out
+}
+
+// committed are the windows of all commits, in ascending order.
+func (f *fake) committed() []int {
+	var out []int
+	for _, c := range f.commits {
+		out = append(out, numbers(c)...)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// upTo is 0, 1, … n-1.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func input() workflows.MaterializeInput {
+	return workflows.MaterializeInput{Workspace: "dev", View: "airport_delays"}
+}
+
+func newEnvironment(f *fake) *testsuite.TestWorkflowEnvironment {
+	suite := testsuite.WorkflowTestSuite{}
+	suite.SetLogger(quiet{})
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	workflows.Register(env)
+	env.RegisterActivity(f)
+	return env
+}
+
+// run runs one workflow run. When it fails or is cancelled, the result is what
+// the error carries.
+func run(t *testing.T, f *fake, in ...any) (workflows.MaterializeResult, error) {
+	t.Helper()
+	env := newEnvironment(f)
+	env.ExecuteWorkflow("Materialize", in...)
+	return ending(t, env)
+}
+
+func ending(t *testing.T, env *testsuite.TestWorkflowEnvironment) (workflows.MaterializeResult, error) {
+	t.Helper()
+	require.True(t, env.IsWorkflowCompleted())
+	var result workflows.MaterializeResult
+	err := env.GetWorkflowError()
+	var application *temporal.ApplicationError
+	var cancelled *temporal.CanceledError
+	switch {
+	case err == nil:
+		require.NoError(t, env.GetWorkflowResult(&result))
+	case errors.As(err, &application) && application.HasDetails():
+		require.NoError(t, application.Details(&result))
+	case errors.As(err, &cancelled) && cancelled.HasDetails():
+		require.NoError(t, cancelled.Details(&result))
+	}
+	return result, err
+}
+
+// continued returns the input of the next run.
+func continued(t *testing.T, err error) workflows.MaterializeInput {
+	t.Helper()
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, err, &next)
+	require.Equal(t, "Materialize", next.WorkflowType.Name)
+	var in workflows.MaterializeInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
+	require.NotNil(t, in.Continued)
+	return in
+}
+
+// refusal returns the type and the text of the error that ended a workflow.
+func refusal(t *testing.T, err error) (kind, text string) {
+	t.Helper()
+	var application *temporal.ApplicationError
+	require.ErrorAs(t, err, &application)
+	require.True(t, application.NonRetryable())
+	return application.Type(), application.Message()
+}
+
+// broken is an error that a retry cannot mend.
+func broken(text string) error {
+	return temporal.NewNonRetryableApplicationError(text, activities.ErrorSQL, nil)
+}
+
+// quiet drops the SDK's log.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}

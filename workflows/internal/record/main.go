@@ -1,0 +1,182 @@
+// Command record runs one job of each kind on a running stack and stores their
+// histories for the replay tests; testdata/replay/record.sh starts it.
+//
+// It knows the stack by its names on the wire only, as people's scripts do, so
+// that it records any release.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/tilery/tilery/pkg/api"
+	tilery "github.com/tilery/tilery/pkg/client"
+	"github.com/tilery/tilery/pkg/feature/repository"
+	"github.com/tilery/tilery/workflows"
+)
+
+const (
+	workspace    = "replay"
+	pollInterval = 20 * time.Millisecond
+)
+
+// scenario is one job and what is done to it.
+type scenario struct {
+	name  string
+	input string // JSON, as a person writes it
+	// cancelAfter so many built windows; 0: never.
+	cancelAfter int
+}
+
+// scenarios in this order: an overwrite needs something to overwrite.
+var scenarios = []scenario{
+	{name: "backfill", input: `{"view": "daily", "commit_windows": 5}`},
+	{name: "overwrite-offline-only", input: `{"view": "daily", "start_time": "2001-01-03", "end_time": "2001-01-17", "overwrite": true, "online": false}`},
+	{name: "overlap", input: `{"view": "daily"}`},
+	{name: "misaligned-range", input: `{"view": "daily", "start_time": "2001-01-03T05:00:00Z"}`},
+	{name: "unknown-view", input: `{"view": "nowhere"}`},
+	{name: "refused-input", input: `{"view": "daily", "begin_time": "2001-01-03"}`},
+	{name: "cancelled", input: `{"view": "endless_from_the_fourth", "parallelism": 2}`, cancelAfter: 4},
+	{name: "windows-failed", input: `{"view": "broken_on_some_days"}`},
+	{name: "continued-as-new", input: `{"view": "hourly", "parallelism": 8, "commit_windows": 100}`},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "record:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("record", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	release := flags.String("release", "", "what the stack was built from, the first part of each file's name")
+	endpoints := flags.String("endpoints", "", "endpoints.json of the stack")
+	definitions := flags.String("repository", "", "feature repository to materialize")
+	out := flags.String("out", "", "directory to write to, in it a folder for each workflow")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	at, err := readEndpoints(*endpoints)
+	if err != nil {
+		return err
+	}
+	if err := apply(ctx, at.HTTP, *definitions); err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, client.Options{HostPort: at.Temporal, Logger: nothing{}})
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	for _, s := range scenarios {
+		runID, err := s.run(ctx, temporal)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if err := store(ctx, temporal, s.id(), runID, *out, *release+"-"+s.name, stdout); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+type stackEndpoints struct {
+	HTTP     string `json:"http"`
+	Temporal string `json:"temporal"`
+}
+
+func readEndpoints(path string) (stackEndpoints, error) {
+	var at stackEndpoints
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &at)
+	}
+	if err != nil {
+		return at, fmt.Errorf("endpoints of the stack: %w", err)
+	}
+	return at, nil
+}
+
+func apply(ctx context.Context, address, directory string) error {
+	files, err := repository.Read(directory)
+	if err != nil {
+		return err
+	}
+	_, err = tilery.New(address).Apply(ctx, api.ApplyRequest{PlanRequest: api.PlanRequest{Workspace: workspace, Files: files}})
+	return err
+}
+
+func (s scenario) id() string { return "replay/" + s.name }
+
+// run runs the job to its end, whatever that is, and returns the id of its first run.
+func (s scenario) run(ctx context.Context, c client.Client) (string, error) {
+	input := map[string]any{"workspace": workspace}
+	if err := json.Unmarshal([]byte(s.input), &input); err != nil {
+		return "", err
+	}
+	job, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: s.id(), TaskQueue: workflows.TaskQueueControl,
+	}, "Materialize", input)
+	if err != nil {
+		return "", err
+	}
+	first := job.GetRunID() // Get makes it the last one
+	if s.cancelAfter > 0 {
+		if err := cancelAfter(ctx, c, job, s.cancelAfter); err != nil {
+			return "", err
+		}
+	}
+	if err := job.Get(ctx, nil); err != nil && ctx.Err() != nil {
+		return "", err
+	}
+	return first, nil
+}
+
+// cancelAfter cancels the job once so many windows are built.
+func cancelAfter(ctx context.Context, c client.Client, job client.WorkflowRun, built int) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		answer, err := c.QueryWorkflow(ctx, job.GetID(), "", workflows.QueryProgress)
+		if err != nil {
+			return err
+		}
+		var progress workflows.MaterializeResult
+		if err := answer.Get(&progress); err != nil {
+			return err
+		}
+		if progress.Windows > 0 && progress.Built == progress.Windows {
+			return errors.New("the job was too fast to be cancelled")
+		}
+		if progress.Built >= built {
+			return c.CancelWorkflow(ctx, job.GetID(), "")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// nothing drops the SDK's log.
+type nothing struct{}
+
+func (nothing) Debug(string, ...any) {}
+func (nothing) Info(string, ...any)  {}
+func (nothing) Warn(string, ...any)  {}
+func (nothing) Error(string, ...any) {}

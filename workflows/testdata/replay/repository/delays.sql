@@ -1,0 +1,2 @@
+SELECT origin, date AS departure, delay
+FROM flights
