@@ -41,15 +41,36 @@ func TestUnnamedPackagesAreReported(t *testing.T) {
 		unnamed(graph{"pkg/a": {Name: "a"}, "pkg/util": {Name: "util", Doc: "Package util."}, "fmt": {Standard: true}}))
 }
 
+// requirement is a line of go.mod.
+type requirement struct {
+	Path     string
+	Indirect bool
+}
+
+func requirements(t *testing.T) []requirement {
+	var file struct{ Require []requirement }
+	require.NoError(t, json.Unmarshal(command(t, "go", "mod", "edit", "-json"), &file))
+	require.NotEmpty(t, file.Require)
+	return file.Require
+}
+
 // TestTheServerIsNoDependency keeps the Temporal server's modules out of
 // everybody's build who uses this one; deploy/local has them.
 func TestTheServerIsNoDependency(t *testing.T) {
 	t.Parallel()
-	var file struct{ Require []struct{ Path string } }
-	require.NoError(t, json.Unmarshal(command(t, "go", "mod", "edit", "-json"), &file))
-	require.NotEmpty(t, file.Require)
-	for _, required := range file.Require {
+	for _, required := range requirements(t) {
 		require.NotContains(t, []string{"go.temporal.io/server", "github.com/temporalio/ui-server/v2"}, required.Path)
+	}
+}
+
+func TestDependenciesAreJustified(t *testing.T) {
+	t.Parallel()
+	reasons, err := os.ReadFile(filepath.Join(root(t), "docs", "dependencies.md"))
+	require.NoError(t, err)
+	for _, required := range requirements(t) {
+		if !required.Indirect {
+			require.Contains(t, string(reasons), required.Path, "say in docs/dependencies.md why it is there")
+		}
 	}
 }
 
