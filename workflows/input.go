@@ -69,6 +69,7 @@ type MaterializeResult struct {
 	Done       int              `json:"done"`              // were covered already
 	Superseded int              `json:"superseded"`        // a later reading of the source is in place
 	Failed     int              `json:"failed"`            // could not be built or committed
+	Paused     bool             `json:"paused,omitempty"`  // no further window is started until it is resumed
 	Failure    string           `json:"failure,omitempty"` // of the first that failed
 	Rows       int64            `json:"rows"`              // tiles built
 	Bytes      int64            `json:"bytes"`             // of Parquet

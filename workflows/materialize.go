@@ -35,6 +35,7 @@ type materialization struct {
 	in       MaterializeInput
 	state    MaterializeState
 	selector workflow.Selector
+	wake     workflow.Channel // takes one message that something changed
 
 	started    int           // windows started in this run
 	building   int           // activities under way
@@ -50,15 +51,19 @@ type builtWindow struct {
 }
 
 func newMaterialization(ctx workflow.Context, in MaterializeInput) (*materialization, error) {
-	m := &materialization{in: in, selector: workflow.NewSelector(ctx)}
+	m := &materialization{in: in, selector: workflow.NewSelector(ctx), wake: workflow.NewBufferedChannel(ctx, 1)}
 	m.state.Result = MaterializeResult{Workspace: in.Workspace, View: in.View}
 	err := workflow.SetQueryHandler(ctx, QueryProgress, func() (MaterializeResult, error) { return m.state.Result, nil })
 	if err != nil {
 		return nil, err
 	}
+	if err := m.setControls(ctx); err != nil {
+		return nil, err
+	}
 	if err := m.in.check(); err != nil {
 		return nil, err
 	}
+	m.listen(ctx)
 	err = workflow.UpsertTypedSearchAttributes(ctx,
 		SearchWorkspace.ValueSet(in.Workspace), SearchFeatureView.ValueSet(in.View), SearchJobType.ValueSet(JobTypeBatch))
 	if err != nil {
@@ -101,7 +106,7 @@ func (m *materialization) run(ctx workflow.Context) (MaterializeResult, error) {
 		if m.mayCommit(ctx) {
 			m.commit(ctx)
 		}
-		if m.building == 0 && !m.committing {
+		if m.building == 0 && !m.committing && !m.waiting(ctx) {
 			return m.finish(ctx)
 		}
 		m.wakeToCommit(ctx)
@@ -111,10 +116,19 @@ func (m *materialization) run(ctx workflow.Context) (MaterializeResult, error) {
 
 // mayStart reports whether another window may be started in this run.
 func (m *materialization) mayStart(ctx workflow.Context) bool {
-	left := m.state.Next < m.state.Result.Windows
-	wanted := ctx.Err() == nil && !m.stopped && m.state.Result.Failed < maxFailedWindows
 	full := m.started >= windowsPerRun || m.started > 0 && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
-	return left && wanted && !full
+	return m.wanted(ctx) && !m.state.Result.Paused && !full
+}
+
+// wanted reports whether windows are left that the job should still do.
+func (m *materialization) wanted(ctx workflow.Context) bool {
+	left := m.state.Next < m.state.Result.Windows
+	return left && ctx.Err() == nil && !m.stopped && m.state.Result.Failed < maxFailedWindows
+}
+
+// waiting reports whether the job has nothing to do until it is resumed.
+func (m *materialization) waiting(ctx workflow.Context) bool {
+	return m.state.Result.Paused && m.wanted(ctx)
 }
 
 func (m *materialization) build(ctx workflow.Context) {

@@ -18,6 +18,12 @@ const (
 	// QueryProgress returns a job's progress, a MaterializeResult.
 	QueryProgress = "progress"
 
+	// UpdatePause, UpdateResume and UpdateParallelism (with a number) change a
+	// running job and return its progress.
+	UpdatePause       = "pause"
+	UpdateResume      = "resume"
+	UpdateParallelism = "set-parallelism"
+
 	// ErrorWindowsFailed is the type of a job's error when windows could not be
 	// built or committed; all others are committed.
 	ErrorWindowsFailed = "WindowsFailed"

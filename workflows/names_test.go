@@ -64,6 +64,7 @@ func TestWireNames(t *testing.T) {
 	}
 	list("queue", workflows.TaskQueueControl, workflows.TaskQueueBatch)
 	list("query", workflows.QueryProgress)
+	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism)
 	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName())
 	list("job-type", workflows.JobTypeBatch)
 	list("workflow", registered()...)
