@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -46,15 +48,28 @@ type Plan struct {
 	Range       window.Interval  `json:"range"`    // aligned to Schedule
 	Schedule    feature.Duration `json:"schedule"` // length of a window
 	Online      bool             `json:"online"`
+	// Gaps are what an incremental job fills; Range spans them then.
+	Gaps window.Set `json:"gaps,omitempty"`
+	// Skipped says why there is nothing to do.
+	Skipped string `json:"skipped,omitempty"`
 }
 
 // Windows is how many windows the job has.
-func (p Plan) Windows() int { return p.Range.Count(time.Duration(p.Schedule)) }
+func (p Plan) Windows() int {
+	if p.Gaps != nil {
+		return p.Gaps.Count(time.Duration(p.Schedule))
+	}
+	return p.Range.Count(time.Duration(p.Schedule))
+}
 
-// Window returns one of them, from 0 on, the earliest first.
+// Window returns one of them, from 0 on: the earliest first, but of gaps the
+// newest, which serving waits for.
 func (p Plan) Window(i int) window.Interval {
 	schedule := time.Duration(p.Schedule)
 	start := p.Range.Start.Add(time.Duration(i) * schedule)
+	if p.Gaps != nil {
+		start = p.Gaps.Latest(schedule, i+1)[0].Start
+	}
 	return window.Interval{Start: start, End: start.Add(schedule)}
 }
 
@@ -82,6 +97,46 @@ func (m *Materialize) plan(ctx context.Context, r PlanRequest) (Plan, error) {
 		Schedule:    feature.Duration(target.View.Schedule()),
 		Online:      plan.Online,
 	}, nil
+}
+
+// IncrementalRequest asks what an incremental job would do.
+type IncrementalRequest struct {
+	Target
+	MaxWindows int `json:"max_windows"`
+}
+
+// PlanIncremental finds the newest gaps of a view. A view or workspace that is
+// gone has none: its schedule is about to go as well.
+func (m *Materialize) PlanIncremental(ctx context.Context, r IncrementalRequest) (Plan, error) {
+	plan, err := m.planIncremental(ctx, r)
+	if errors.Is(err, registry.ErrNotFound) {
+		return Plan{Target: r.Target, Schedule: feature.Duration(time.Hour), Skipped: err.Error()}, nil
+	}
+	return plan, translate(err)
+}
+
+func (m *Materialize) planIncremental(ctx context.Context, r IncrementalRequest) (Plan, error) {
+	target, err := m.Engine.Target(ctx, r.Workspace, r.Generation, r.View)
+	if err != nil {
+		return Plan{}, err
+	}
+	gaps, err := m.Engine.Gaps(ctx, target, m.Clock.Now(), r.MaxWindows)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan := Plan{
+		Target:      Target{r.Workspace, r.View, target.Generation},
+		Fingerprint: target.Fingerprint,
+		Schedule:    feature.Duration(target.View.Schedule()),
+		Online:      target.View.Online,
+		Gaps:        gaps,
+	}
+	if len(gaps) == 0 {
+		plan.Skipped = "nothing is missing"
+		return plan, nil
+	}
+	plan.Range = window.Interval{Start: gaps[0].Start, End: gaps[len(gaps)-1].End}
+	return plan, nil
 }
 
 // BuildRequest names a window to build.

@@ -71,6 +71,29 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 
 // Two builds of a window are ordered by when their attempts started, as the
 // server tells it, not by when they happen to read or to finish.
+func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	env := w.environment()
+	request := activities.IncrementalRequest{Target: target, MaxWindows: 3}
+	plan := execute[activities.Plan](t, env, "PlanIncremental", request)
+	require.Equal(t, 3, plan.Windows())
+	require.Equal(t, day("2001-01-31"), plan.Window(0))
+	require.Equal(t, day("2001-01-29"), plan.Window(2))
+	require.Equal(t, int64(1), plan.Generation)
+
+	built := execute[activities.Built](t, env, "BuildWindow", activities.BuildRequest{Target: plan.Target, Window: plan.Window(1)})
+	execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{built.Manifest}})
+	plan = execute[activities.Plan](t, env, "PlanIncremental", request)
+	require.Equal(t, []window.Interval{day("2001-01-31"), day("2001-01-29"), day("2001-01-28")},
+		[]window.Interval{plan.Window(0), plan.Window(1), plan.Window(2)})
+
+	request.View = "gone"
+	plan = execute[activities.Plan](t, env, "PlanIncremental", request)
+	require.Zero(t, plan.Windows())
+	require.Contains(t, plan.Skipped, `no feature view "gone"`)
+}
+
 func TestReadAtIsTheStartOfTheAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -34,6 +34,7 @@ type fake struct {
 	windows  int
 	schedule time.Duration // a day if zero
 	online   bool
+	gaps     window.Set // of an incremental job
 
 	// Each may be nil; it decides what becomes of a call.
 	onBuild  func(ctx context.Context, number int) error
@@ -42,6 +43,8 @@ type fake struct {
 
 	mu                     sync.Mutex
 	plans                  []activities.PlanRequest
+	incrementals           []activities.IncrementalRequest
+	begun                  []int
 	building, mostBuilding int
 	built                  []int
 	commits                []activities.CommitRequest
@@ -68,9 +71,26 @@ func (f *fake) PlanMaterialize(_ context.Context, r activities.PlanRequest) (act
 	}, nil
 }
 
+func (f *fake) PlanIncremental(_ context.Context, r activities.IncrementalRequest) (activities.Plan, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.incrementals = append(f.incrementals, r)
+	plan := activities.Plan{
+		Target:      activities.Target{Workspace: r.Workspace, View: r.View, Generation: 7},
+		Fingerprint: "0123456789abcdef", Online: f.online, Schedule: feature.Duration(f.step()), Gaps: f.gaps,
+	}
+	if len(f.gaps) == 0 {
+		plan.Skipped = "nothing is missing"
+		return plan, nil
+	}
+	plan.Range = window.Interval{Start: f.gaps[0].Start, End: f.gaps[len(f.gaps)-1].End}
+	return plan, nil
+}
+
 func (f *fake) BuildWindow(ctx context.Context, r activities.BuildRequest) (activities.Built, error) {
 	number := f.number(r.Window)
 	f.mu.Lock()
+	f.begun = append(f.begun, number)
 	f.building++
 	f.mostBuilding = max(f.mostBuilding, f.building)
 	f.mu.Unlock()

@@ -76,6 +76,7 @@ type MaterializeResult struct {
 	Version    int64            `json:"version"`           // of the offline table
 	Cells      int64            `json:"cells"`             // written online
 	Watermark  *window.Time     `json:"watermark,omitempty"`
+	Skipped    string           `json:"skipped,omitempty"` // why there was nothing to do
 	// Behind says why the online store does not hold all that is committed.
 	Behind string `json:"behind,omitempty"`
 }
@@ -92,17 +93,25 @@ func (in *MaterializeInput) UnmarshalJSON(data []byte) error {
 
 func (in *MaterializeInput) decode(data []byte) error {
 	type plain MaterializeInput // without UnmarshalJSON
-	err := json.Unmarshal(data, (*plain)(in))
+	if err := decodeJSON(data, (*plain)(in)); err != nil || in.Continued != nil {
+		return err
+	}
+	return refuseUnknown[plain](data)
+}
+
+func decodeJSON(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
 		return fmt.Errorf("%s cannot be a JSON %s", cmp.Or(mistyped.Field, "it"), mistyped.Value)
 	}
-	if err != nil || in.Continued != nil {
-		return err
-	}
+	return err
+}
+
+func refuseUnknown[T any](data []byte) error {
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
-	return strict.Decode(&plain{})
+	return strict.Decode(new(T))
 }
 
 // check fills in defaults and refuses what cannot be carried out.
@@ -143,6 +152,11 @@ func (in *MaterializeInput) check() error {
 // sound reports whether a run can go on from s without panicking.
 func (s *MaterializeState) sound() bool {
 	schedule := time.Duration(s.Plan.Schedule)
+	for _, gap := range s.Plan.Gaps {
+		if schedule < time.Microsecond || !gap.Aligned(schedule) {
+			return false
+		}
+	}
 	return schedule >= time.Microsecond && s.Plan.Range.Aligned(schedule) &&
 		s.Result.Windows == s.Plan.Windows() && s.Next >= 0 && s.Next <= s.Result.Windows
 }

@@ -28,6 +28,16 @@ func Materialize(ctx workflow.Context, in MaterializeInput) (MaterializeResult, 
 	if err != nil {
 		return MaterializeResult{}, err
 	}
+	if in.Continued == nil {
+		request := activities.PlanRequest{
+			Target:    activities.Target{Workspace: in.Workspace, View: in.View},
+			StartTime: in.StartTime, EndTime: in.EndTime,
+			Online: in.Online, Offline: in.Offline, Overwrite: in.Overwrite,
+		}
+		if err := m.plan(ctx, materialize.PlanMaterialize, request); err != nil {
+			return MaterializeResult{}, err
+		}
+	}
 	return m.run(ctx)
 }
 
@@ -71,28 +81,26 @@ func newMaterialization(ctx workflow.Context, in MaterializeInput) (*materializa
 	}
 	if in.Continued != nil {
 		m.state = *in.Continued
-		return m, nil
 	}
-	return m, m.plan(ctx)
+	return m, nil
 }
 
-func (m *materialization) plan(ctx workflow.Context) error {
+// plan has an activity say what the job does.
+func (m *materialization) plan(ctx workflow.Context, activity, request any) error {
 	ctx = workflow.WithActivityOptions(ctx, controlOptions("Plan"))
-	request := activities.PlanRequest{
-		Target:    activities.Target{Workspace: m.in.Workspace, View: m.in.View},
-		StartTime: m.in.StartTime, EndTime: m.in.EndTime,
-		Online: m.in.Online, Offline: m.in.Offline, Overwrite: m.in.Overwrite,
-	}
 	plan := &m.state.Plan
-	if err := workflow.ExecuteActivity(ctx, materialize.PlanMaterialize, request).Get(ctx, plan); err != nil {
+	if err := workflow.ExecuteActivity(ctx, activity, request).Get(ctx, plan); err != nil {
 		var refusal *temporal.ApplicationError
 		if errors.As(err, &refusal) {
 			return refusal // so that the job's error has the type that the activity gave it
 		}
 		return err
 	}
-	m.state.Result.Range = &plan.Range
 	m.state.Result.Windows = plan.Windows()
+	m.state.Result.Skipped = plan.Skipped
+	if m.state.Result.Windows > 0 {
+		m.state.Result.Range = &plan.Range
+	}
 	return nil
 }
 

@@ -54,3 +54,8 @@ func orAll(t *window.Time) string {
 	}
 	return t.String()
 }
+
+// IncrementalID is the workflow id of a view's incremental jobs: one at a time.
+func IncrementalID(workspace, view string) string {
+	return fmt.Sprintf("incremental/%s/%s", workspace, view)
+}

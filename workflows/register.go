@@ -5,4 +5,5 @@ import "go.temporal.io/sdk/worker"
 // Register makes every workflow known to a worker of TaskQueueControl.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Materialize)
+	r.RegisterWorkflow(MaterializeIncremental)
 }

@@ -122,6 +122,30 @@ func (s Set) Covers(i Interval) bool {
 // Overlaps reports whether s holds an instant of i.
 func (s Set) Overlaps(i Interval) bool { return slices.ContainsFunc(s, i.Overlaps) }
 
+// Latest returns the latest n windows of length step in s, whose intervals are
+// aligned to step.
+func (s Set) Latest(step time.Duration, n int) Set {
+	var out []Interval
+	for _, i := range slices.Backward(s) {
+		if n <= 0 {
+			break
+		}
+		i.Start = max(i.Start, i.End.Add(-time.Duration(min(n, i.Count(step)))*step))
+		out = append(out, i)
+		n -= i.Count(step)
+	}
+	return NewSet(out...)
+}
+
+// Count returns how many windows of length step s holds.
+func (s Set) Count(step time.Duration) int {
+	n := 0
+	for _, i := range s {
+		n += i.Count(step)
+	}
+	return n
+}
+
 // Watermark returns the latest multiple of step E such that all of
 // [E-length, E) is in s. The second result is false when there is none.
 // length is a multiple of step (or zero: the latest covered end).

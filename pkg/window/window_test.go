@@ -50,6 +50,20 @@ func TestSplit(t *testing.T) {
 	require.Panics(t, func() { window.Interval{Start: 1, End: 2}.Split(time.Hour) })
 }
 
+func TestLatestCountsBackOverGaps(t *testing.T) {
+	hours := func(from, to int) window.Interval {
+		return window.Interval{Start: window.Time(from * 3600e6), End: window.Time(to * 3600e6)}
+	}
+	s := window.NewSet(hours(0, 3), hours(5, 6), hours(8, 10))
+	require.Equal(t, 6, s.Count(time.Hour))
+	require.Empty(t, s.Latest(time.Hour, 0))
+	require.Equal(t, window.NewSet(hours(9, 10)), s.Latest(time.Hour, 1))
+	require.Equal(t, window.NewSet(hours(8, 10)), s.Latest(time.Hour, 2))
+	require.Equal(t, window.NewSet(hours(2, 3), hours(5, 6), hours(8, 10)), s.Latest(time.Hour, 4))
+	require.Equal(t, s, s.Latest(time.Hour, 6))
+	require.Equal(t, s, s.Latest(time.Hour, 1000))
+}
+
 // TestSetEqualsTheNaiveSet compares every operation with a set of integers.
 func TestSetEqualsTheNaiveSet(t *testing.T) {
 	const span = 40

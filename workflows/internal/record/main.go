@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,15 +32,19 @@ const (
 
 // scenario is one job and what is done to it.
 type scenario struct {
-	name  string
-	input string // JSON, as a person writes it
+	name     string
+	workflow string // empty: Materialize
+	input    string // JSON, as a person writes it
 	// cancelAfter so many built windows; 0: never.
 	cancelAfter int
 }
 
-// scenarios in this order: an overwrite needs something to overwrite.
+// scenarios in this order: an overwrite needs something to overwrite, gaps need
+// something beside them.
 var scenarios = []scenario{
-	{name: "backfill", input: `{"view": "daily", "commit_windows": 5}`},
+	{name: "backfill", input: `{"view": "daily", "end_time": "2001-01-20", "commit_windows": 5}`},
+	{name: "gaps", workflow: "MaterializeIncremental", input: `{"view": "daily"}`},
+	{name: "nothing-missing", workflow: "MaterializeIncremental", input: `{"view": "daily"}`},
 	{name: "overwrite-offline-only", input: `{"view": "daily", "start_time": "2001-01-03", "end_time": "2001-01-17", "overwrite": true, "online": false}`},
 	{name: "overlap", input: `{"view": "daily"}`},
 	{name: "misaligned-range", input: `{"view": "daily", "start_time": "2001-01-03T05:00:00Z"}`},
@@ -130,7 +135,7 @@ func (s scenario) run(ctx context.Context, c client.Client) (string, error) {
 	}
 	job, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: s.id(), TaskQueue: workflows.TaskQueueControl,
-	}, "Materialize", input)
+	}, cmp.Or(s.workflow, "Materialize"), input)
 	if err != nil {
 		return "", err
 	}
