@@ -18,6 +18,9 @@ const (
 	// QueryProgress returns a job's progress, a MaterializeResult.
 	QueryProgress = "progress"
 
+	// SignalReconcile asks for a pass of Reconcile.
+	SignalReconcile = "reconcile"
+
 	// UpdatePause, UpdateResume and UpdateParallelism (with a number) change a
 	// running job and return its progress.
 	UpdatePause       = "pause"

@@ -64,21 +64,26 @@ func TestWireNames(t *testing.T) {
 	}
 	list("queue", workflows.TaskQueueControl, workflows.TaskQueueBatch)
 	list("query", workflows.QueryProgress)
+	list("signal", workflows.SignalReconcile)
 	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism)
 	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName())
 	list("job-type", workflows.JobTypeBatch)
 	list("workflow", registered()...)
-	kind := reflect.TypeFor[*activities.Materialize]()
-	for method := range kind.NumMethod() {
-		list("activity", kind.Method(method).Name)
+	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules]()}
+	for _, kind := range kinds {
+		for method := range kind.NumMethod() {
+			list("activity", kind.Method(method).Name)
+		}
 	}
 	list("error", append(errorTypes(t, "names.go"), errorTypes(t, "../activities/errors.go")...)...)
 	shapes := map[string]bool{}
 	for _, function := range registeredFunctions() {
 		describe(function.Type(), shapes)
 	}
-	for method := range kind.NumMethod() {
-		describe(kind.Method(method).Type, shapes)
+	for _, kind := range kinds {
+		for method := range kind.NumMethod() {
+			describe(kind.Method(method).Type, shapes)
+		}
 	}
 	list("field", slices.Sorted(maps.Keys(shapes))...)
 	golden(t, "wire_names.golden", b.String())
@@ -115,7 +120,7 @@ func fields(kind reflect.Type, shapes map[string]bool) {
 	for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
 		kind = kind.Elem()
 	}
-	if kind.Kind() != reflect.Struct || kind == reflect.TypeFor[activities.Materialize]() {
+	if kind.Kind() != reflect.Struct || kind == reflect.TypeFor[activities.Materialize]() || kind == reflect.TypeFor[activities.Schedules]() {
 		return
 	}
 	for i := range kind.NumField() {

@@ -10,7 +10,10 @@ import (
 )
 
 // Activity references; only their names are used.
-var materialize *activities.Materialize
+var (
+	materialize *activities.Materialize
+	schedules   *activities.Schedules
+)
 
 // controlOptions are for activities that take seconds.
 func controlOptions(summary string) workflow.ActivityOptions {

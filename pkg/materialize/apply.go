@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,9 +15,6 @@ import (
 // ErrContended is an online store whose status kept changing under an applier.
 var ErrContended = errors.New("online status is contended")
 
-// firstEpoch is the epoch of an online store that was never rebuilt.
-const firstEpoch = "1"
-
 const (
 	maxApplyTries     = 20
 	changesPerRequest = 256
@@ -24,46 +22,62 @@ const (
 
 // ApplyResult tells what Apply did.
 type ApplyResult struct {
-	Version int64         // of the log that the online store now equals
+	Version int64         // of the log that the online store equals or is ahead of
 	Cells   int64         // written, tombstones included
 	Status  online.Status // after it
 }
 
-// Apply brings the view's online store to the head of its offline log.
+// Apply brings the view's online store to the head of its offline log. Progress
+// counts cells. It returns offline.ErrHistoryGone when the log ends before the
+// version that the store follows, and ErrContended after 20 lost races.
 func (e *Engine) Apply(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress)) (ApplyResult, error) {
 	var result ApplyResult
 	for range maxApplyTries {
-		status, version, ok, err := online.ReadStatus(ctx, e.Online, t.Store())
+		done, err := e.applyOnce(ctx, t, table, onProgress, &result)
 		if err != nil {
-			return result, err
+			return result, fmt.Errorf("apply %s: %w", t.Store(), err)
 		}
-		if !ok {
-			status = online.Status{Epoch: firstEpoch}
-		}
-		snapshot, err := table.Snapshot(ctx)
-		if err != nil {
-			return result, err
-		}
-		result.Version, result.Status = snapshot.Version, status
-		if ok && status.Applied >= snapshot.Version {
-			result.Version = status.Applied
-			return result, nil
-		}
-		step := &step{engine: e, target: t, table: table, snapshot: snapshot, status: status, onProgress: onProgress}
-		if err := step.run(ctx); err != nil {
-			return result, fmt.Errorf("apply %s at version %d: %w", t.Store(), snapshot.Version, err)
-		}
-		result.Cells += step.cells
-		won, err := online.WriteStatus(ctx, e.Online, t.Store(), step.next(), version)
-		if err != nil {
-			return result, err
-		}
-		if won {
-			result.Status = step.next()
+		if done {
 			return result, nil
 		}
 	}
 	return result, fmt.Errorf("apply %s: %w: lost %d times", t.Store(), ErrContended, maxApplyTries)
+}
+
+// applyOnce reports false when another applier's status came first.
+func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress), result *ApplyResult) (done bool, err error) {
+	status, version, ok, err := online.ReadStatus(ctx, e.Online, t.Store())
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		// The status is there before the first cell: should the store be emptied
+		// midway, the status that speaks of the lost cells cannot be written. The
+		// epoch is new, so that cells of a lost status are not among its own.
+		_, err := online.WriteStatus(ctx, e.Online, t.Store(), online.Status{Epoch: rand.Text()}, 0)
+		return false, err
+	}
+	snapshot, err := table.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	result.Version, result.Status = status.Applied, status
+	switch {
+	case status.Applied == snapshot.Version:
+		return true, nil
+	case status.Applied > snapshot.Version: // the snapshot is the newer of the two
+		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, status.Applied, snapshot.Version)
+	}
+	s := &step{engine: e, target: t, table: table, snapshot: snapshot, status: status, onProgress: onProgress, result: result}
+	if err := s.run(ctx); err != nil {
+		return false, fmt.Errorf("version %d: %w", snapshot.Version, err)
+	}
+	next := s.next()
+	won, err := online.WriteStatus(ctx, e.Online, t.Store(), next, version)
+	if won {
+		result.Version, result.Status = next.Applied, next
+	}
+	return won, err
 }
 
 // step is one pass over the log, from the status's version to the snapshot's.
@@ -74,18 +88,17 @@ type step struct {
 	snapshot   offline.Snapshot
 	status     online.Status
 	onProgress func(Progress)
+	result     *ApplyResult
 
-	windows []window.Interval // that the online store follows
-	touched []offline.File    // added to or removed from them
-	cells   int64
+	covered window.Set        // that the online store holds after the step
+	windows []window.Interval // of it, that changed
+	touched []offline.File    // added or removed by commits to them
 }
 
 // next is the status once every cell of the step is written.
 func (s *step) next() online.Status {
-	next := s.status
-	next.Applied = s.snapshot.Version
-	next.Covered = s.status.Covered.Union(window.NewSet(s.windows...))
-	if edge, ok := next.Covered.Watermark(s.target.View.Schedule(), s.target.View.LongestWindow()); ok {
+	next := online.Status{Epoch: s.status.Epoch, Applied: s.snapshot.Version, Covered: s.covered}
+	if edge, ok := s.target.Watermark(s.covered); ok {
 		next.Watermark = &edge
 	}
 	return next
@@ -117,6 +130,7 @@ func (s *step) run(ctx context.Context) error {
 
 // readChanges collects the windows to follow and the files that changed in them.
 func (s *step) readChanges(ctx context.Context) error {
+	s.covered = s.status.Covered
 	for after := s.status.Applied; after < s.snapshot.Version; after += changesPerRequest {
 		changes, err := s.table.Changes(ctx, after, min(after+changesPerRequest, s.snapshot.Version))
 		if err != nil {
@@ -127,6 +141,7 @@ func (s *step) readChanges(ctx context.Context) error {
 			if len(followed) == 0 {
 				continue
 			}
+			s.covered = s.covered.Union(window.NewSet(followed...))
 			s.windows = append(s.windows, followed...)
 			s.touched = append(s.touched, change.Added...)
 			s.touched = append(s.touched, change.Removed...)
@@ -141,18 +156,8 @@ func (s *step) followed(change offline.Change) []window.Interval {
 	}
 	var out []window.Interval
 	for _, w := range change.Windows {
-		if s.status.Covered.Overlaps(w) {
+		if s.covered.Overlaps(w) {
 			out = append(out, w)
-		}
-	}
-	return out
-}
-
-func overlapping(files []offline.File, block window.Interval) []offline.File {
-	var out []offline.File
-	for _, f := range files {
-		if f.MinTime < block.End && f.MaxTime >= block.Start {
-			out = append(out, f)
 		}
 	}
 	return out

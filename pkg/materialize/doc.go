@@ -16,9 +16,16 @@
 //     cells that are already right, a slow applier cannot undo a faster one,
 //     and rows that vanished offline become tombstones online.
 //
-// Apply goes beyond the windows that were asked for in one respect: a window
-// that is covered online follows the log also when a later commit was marked
-// online=false. Otherwise the two stores would differ where both claim coverage.
+// A cell holds the tiles of the windows that the online store covers and of no
+// others, though they may lie in the same block: nobody would correct those when
+// the log goes on, and one day they would be served. And a window that is covered
+// online follows the log also when a later commit was marked online=false.
+// Otherwise the two stores would differ where both claim coverage.
+//
+// A store without a status gets one, with a new epoch, before its first cell. So
+// a store that is emptied under an applier is filled again, and what an applier
+// of the lost status still writes is read by nobody. Cells of a lost epoch stay
+// until they are dropped.
 //
 // The package knows contracts only (transform, offline, online, source) and
 // nothing of Temporal.

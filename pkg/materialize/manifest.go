@@ -19,7 +19,8 @@ type manifest struct {
 }
 
 // SaveBuild stores a build beside the view's tables and returns its key, which
-// is all that travels through Temporal.
+// is all that travels through Temporal. A second build of the same attempt is as
+// good as the first, whose manifest stays.
 func (e *Engine) SaveBuild(ctx context.Context, t *Target, build offline.Build, attempt string) (string, error) {
 	data, err := json.Marshal(manifest{manifestFormat, build})
 	if err != nil {

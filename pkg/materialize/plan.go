@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -28,9 +29,15 @@ type Plan struct {
 	Online bool            // the online store follows
 }
 
+// maxIntervalsShown bounds the text of ErrOverlap.
+const maxIntervalsShown = 5
+
 // Plan checks a job once, at its start. Without Start and End it is everything
 // that the view wants and whose data is complete at now.
 func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.Time) (Plan, error) {
+	if err := checkStores(t, r); err != nil {
+		return Plan{}, err
+	}
 	p := Plan{
 		Range:  window.Interval{Start: t.View.MaterializationStart(), End: t.View.MaterializationEnd(now)},
 		Online: t.View.Online,
@@ -41,18 +48,11 @@ func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.
 	if r.End != nil {
 		p.Range.End = *r.End
 	}
+	if r.Online != nil {
+		p.Online = *r.Online
+	}
 	if err := checkRange(t, p.Range, now); err != nil {
 		return Plan{}, err
-	}
-	switch {
-	case !t.View.Offline:
-		return Plan{}, fmt.Errorf("%w: view %s has offline: false, so there is no store to materialize to", ErrRange, t.View.Name)
-	case r.Offline != nil && !*r.Offline:
-		return Plan{}, fmt.Errorf("%w: offline cannot be false: the offline store is the source of the online store", ErrRange)
-	case r.Online != nil && *r.Online && !t.View.Online:
-		return Plan{}, fmt.Errorf("%w: view %s has online: false", ErrRange, t.View.Name)
-	case r.Online != nil:
-		p.Online = *r.Online
 	}
 	if r.Overwrite {
 		return p, nil
@@ -66,23 +66,47 @@ func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.
 		return Plan{}, err
 	}
 	if covered := snapshot.Covered.Intersect(window.NewSet(p.Range)); len(covered) > 0 {
-		return Plan{}, fmt.Errorf("%w: %v of %v; ask for overwrite to do it again", ErrOverlap, covered, p.Range)
+		more := ""
+		if len(covered) > maxIntervalsShown {
+			more = fmt.Sprintf(" and %d more", len(covered)-maxIntervalsShown)
+			covered = covered[:maxIntervalsShown]
+		}
+		return Plan{}, fmt.Errorf("%w: %v%s of %v; ask for overwrite to do it again", ErrOverlap, covered, more, p.Range)
 	}
 	return p, nil
+}
+
+// checkStores returns ErrRange for a job whose stores the view does not have.
+func checkStores(t *Target, r PlanRequest) error {
+	switch {
+	case !t.View.Offline:
+		return fmt.Errorf("%w: view %s has offline: false, so there is no store to materialize to", ErrRange, t.View.Name)
+	case r.Offline != nil && !*r.Offline:
+		return fmt.Errorf("%w: offline cannot be false: the offline store is the source of the online store", ErrRange)
+	case r.Online != nil && *r.Online && !t.View.Online:
+		return fmt.Errorf("%w: view %s has online: false", ErrRange, t.View.Name)
+	}
+	return nil
 }
 
 // checkRange returns ErrRange unless the range is aligned to the batch schedule
 // and lies between the view's start and the time up to which data is complete.
 func checkRange(t *Target, r window.Interval, now window.Time) error {
+	start, end := t.View.MaterializationStart(), t.View.MaterializationEnd(now)
 	schedule := t.View.Schedule()
-	switch end := t.View.MaterializationEnd(now); {
+	switch {
+	case end <= start:
+		return fmt.Errorf("%w: no window is complete yet: the view starts at %v, data is complete up to %v (now is %v)", ErrRange, start, end, now)
 	case r.Empty():
 		return fmt.Errorf("%w: range %v: the end is not after the start", ErrRange, r)
 	case !r.Aligned(schedule):
-		nearest := window.Interval{Start: r.Start.Floor(schedule), End: r.End.Ceil(schedule)}
-		return fmt.Errorf("%w: range %v: both ends must be multiples of the batch schedule %v, for instance %v", ErrRange, r, schedule, nearest)
-	case r.Start < t.View.MaterializationStart():
-		return fmt.Errorf("%w: range %v: the view starts at %v", ErrRange, r, t.View.MaterializationStart())
+		nearest := window.Interval{Start: max(r.Start.Floor(schedule), start), End: min(r.End.Ceil(schedule), end)}
+		if nearest.Empty() {
+			nearest = window.Interval{Start: start, End: end}
+		}
+		return fmt.Errorf("%w: range %v: both ends must be multiples of the batch schedule %v, for instance %v", ErrRange, r, feature.Duration(schedule), nearest)
+	case r.Start < start:
+		return fmt.Errorf("%w: range %v: the view starts at %v", ErrRange, r, start)
 	case r.End > end:
 		return fmt.Errorf("%w: range %v: data is complete up to %v (now is %v)", ErrRange, r, end, now)
 	}

@@ -42,9 +42,18 @@ func (t *Target) Store() string {
 	return t.Workspace + "/" + t.View.Name + "/" + t.Fingerprint
 }
 
-// CellStore names the online store that holds the cells of an epoch. A rebuild
-// fills the next epoch while readers use the one that the status cell names.
+// CellStore names the online store that holds the cells of an epoch, the one that
+// the status cell names.
 func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch }
+
+// Watermark returns the leading edge that an online store with this coverage is
+// read at: the latest multiple of the batch schedule before which the view's
+// longest window is covered. The second result is false when there is none. It
+// depends on the definition, so readers ask it and not the status: a longer
+// window may have been added to tiles that are there already.
+func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
+	return covered.Watermark(t.View.Schedule(), t.View.LongestWindow())
+}
 
 // Table describes the view's offline table.
 func (t *Target) Table(now window.Time) offline.Spec {
@@ -68,7 +77,7 @@ func (t *Target) Blocks(interval window.Interval) window.Interval {
 	return window.Interval{Start: interval.Start.Floor(length), End: interval.End.Ceil(length)}
 }
 
-// tilesPerBlock is how many tiles one cell may hold.
-func (t *Target) tilesPerBlock() int {
+// TilesPerBlock is how many tiles one cell may hold.
+func (t *Target) TilesPerBlock() int {
 	return int(window.BlockLength(t.View.Interval()) / t.View.Interval())
 }

@@ -118,6 +118,35 @@ func (r *Registry) newest(ctx context.Context, workspace string, known int64) (i
 	return known, nil
 }
 
+// Workspaces returns the workspaces that something was ever applied to, in order.
+func (r *Registry) Workspaces(ctx context.Context) ([]string, error) {
+	var out []string
+	for after := ""; ; {
+		name, err := r.nextWorkspace(ctx, after)
+		if err != nil {
+			return nil, fmt.Errorf("list workspaces: %w", err)
+		}
+		if name == "" {
+			return out, nil
+		}
+		out = append(out, name)
+		after = "registry/" + name + "0" // the byte after the slash: past all its generations
+	}
+}
+
+func (r *Registry) nextWorkspace(ctx context.Context, after string) (string, error) {
+	for info, err := range r.bucket.List(ctx, "registry/", after) {
+		if err != nil {
+			return "", err
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(info.Key, "registry/"), "/")
+		if _, ok := numberOf(name, info.Key); ok {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
 // Get returns one generation, or ErrNotFound.
 func (r *Registry) Get(ctx context.Context, workspace string, number int64) (Generation, error) {
 	if err := CheckWorkspace(workspace); err != nil {

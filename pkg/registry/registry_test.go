@@ -298,3 +298,23 @@ func TestWorkspaceNames(t *testing.T) {
 		require.ErrorIs(t, err, registry.ErrWorkspace)
 	}
 }
+
+func TestWorkspacesAreListedOnce(t *testing.T) {
+	t.Parallel()
+	b, err := file.Open(t.TempDir())
+	require.NoError(t, err)
+	r := registry.New(b)
+	names, err := r.Workspaces(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, names)
+	for _, name := range []string{"prod", "dev", "dev-2", "prod_eu"} {
+		for base := range int64(3) {
+			_, err := r.Apply(t.Context(), name, base, feature.Repository{}, 0)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, b.Put(t.Context(), "registry/stray/notes.txt", nil))
+	names, err = r.Workspaces(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"dev", "dev-2", "prod", "prod_eu"}, names)
+}

@@ -3,7 +3,14 @@
 //
 // A request uses one generation of the definitions and one status of each
 // store. The status is read before the cells: cells outlive the watermark that
-// a status names, so an old status gives an older vector, never a torn one.
+// a status names, so an old status gives an older vector, never a torn one. How
+// far the windows are covered follows from the status's coverage and the
+// definition at hand: a window that was made longer is not served half.
+//
+// A request that finds the definitions a second old sends for newer ones and goes
+// on with those; only when they are a minute old it waits. So a bucket that is
+// slow, or away for less than that, is not noticed.
+//
 // Bodies, concurrency and time are bounded; past a bound the answer is an error
 // with Tecton's code, never half a vector.
 package serve

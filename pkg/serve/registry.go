@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/feature/repository"
@@ -11,8 +12,8 @@ import (
 
 func (s *Server) plan(ctx context.Context, body []byte) (any, error) {
 	var request api.PlanRequest
-	if err := decodeJSON(body, &request); err != nil {
-		return nil, fail(api.InvalidArgument, "%v", err)
+	if err := decodeBody(body, &request); err != nil {
+		return nil, err
 	}
 	plan, err := s.planner.Plan(ctx, request.Workspace, request.Files)
 	if err != nil {
@@ -23,8 +24,8 @@ func (s *Server) plan(ctx context.Context, body []byte) (any, error) {
 
 func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
 	var request api.ApplyRequest
-	if err := decodeJSON(body, &request); err != nil {
-		return nil, fail(api.InvalidArgument, "%v", err)
+	if err := decodeBody(body, &request); err != nil {
+		return nil, err
 	}
 	plan, err := s.planner.Plan(ctx, request.Workspace, request.Files)
 	if err != nil {
@@ -34,13 +35,16 @@ func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
 		return nil, fail(api.Aborted, "workspace %s is at generation %d, the plan was made against %d: plan again", plan.Workspace, plan.Base, request.BaseGeneration)
 	}
 	if len(plan.Changes) == 0 {
+		s.onApply(ctx, plan.Workspace)
 		return api.ApplyResponse{Plan: plan, Generation: plan.Base}, nil
 	}
+	asked := time.Now()
 	generation, err := s.planner.Registry.Apply(ctx, plan.Workspace, plan.Base, plan.Repository, s.clock.Now())
 	if err != nil {
 		return nil, planError(err)
 	}
-	s.views.forget(plan.Workspace)
+	s.views.install(generation, asked)
+	s.onApply(ctx, plan.Workspace)
 	return api.ApplyResponse{Plan: plan, Generation: generation.Number}, nil
 }
 

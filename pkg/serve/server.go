@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/tilery/tilery/pkg/api"
@@ -24,6 +25,9 @@ type Options struct {
 	Online   online.Store
 	Clock    clock.Clock
 	Logger   *slog.Logger
+	// OnApply is called after each apply, also one that changed nothing, and before
+	// its answer. It may be nil.
+	OnApply func(ctx context.Context, workspace string)
 
 	MaxConcurrent   int           // requests for features at a time; 0: 256
 	FeaturesTimeout time.Duration // 0: 2 seconds, as Tecton's
@@ -43,6 +47,7 @@ type Server struct {
 	online  online.Store
 	clock   clock.Clock
 	logger  *slog.Logger
+	onApply func(ctx context.Context, workspace string)
 	mux     *http.ServeMux
 }
 
@@ -50,7 +55,10 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		planner: o.Planner, online: o.Online, clock: o.Clock, logger: o.Logger, mux: http.NewServeMux(),
-		views: &views{registry: o.Registry, workspaces: map[string]*workspace{}},
+		views: newViews(o.Registry, o.Logger), onApply: o.OnApply,
+	}
+	if s.onApply == nil {
+		s.onApply = func(context.Context, string) {}
 	}
 	features := endpoint{
 		handle: s.getFeatures, maxBody: maxFeaturesBody, timeout: orDefault(o.FeaturesTimeout, 2*time.Second),
@@ -101,9 +109,9 @@ func (s *Server) handler(e endpoint) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
 		defer cancel()
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.maxBody))
+		body, err := readBody(w, r, e)
 		if err != nil {
-			s.fail(w, r, fail(api.InvalidArgument, "request body: %v", err))
+			s.fail(w, r, err)
 			return
 		}
 		response, err := e.handle(ctx, body)
@@ -114,6 +122,30 @@ func (s *Server) handler(e endpoint) http.HandlerFunc {
 		s.write(w, r, http.StatusOK, response)
 	}
 }
+
+// readBody reads a body within the endpoint's bounds. A caller that sends slowly
+// must not keep its slot.
+func readBody(w http.ResponseWriter, r *http.Request, e endpoint) ([]byte, error) {
+	connection := http.NewResponseController(w)
+	// A writer that knows no deadlines has no connection that could be slow.
+	_ = connection.SetReadDeadline(time.Now().Add(e.timeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.maxBody))
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case err == nil:
+		_ = connection.SetReadDeadline(time.Time{}) // kept otherwise: the rest of the body is not waited for either
+		return body, nil
+	case errors.As(err, &tooLarge):
+		return nil, fail(api.InvalidArgument, "request body is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fail(api.DeadlineExceeded, timedOut)
+	default:
+		return nil, fail(api.InvalidArgument, "request body: %v", err)
+	}
+}
+
+// timedOut is Tecton's text.
+const timedOut = "Timed out"
 
 // fail is an error for the caller.
 func fail(code api.Code, format string, args ...any) *api.Error {
@@ -135,7 +167,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &answer):
 	case errors.Is(err, context.DeadlineExceeded):
-		answer = fail(api.DeadlineExceeded, "Timed out")
+		answer = fail(api.DeadlineExceeded, timedOut)
 	case errors.Is(err, context.Canceled):
 		answer = fail(api.Unavailable, "the request was cancelled")
 	default:

@@ -2,86 +2,153 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/tilery/tilery/pkg/feature"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/registry"
 )
 
-// maxDefinitionAge is how long a server may use a generation before it looks for
-// a newer one.
-const maxDefinitionAge = time.Second
+const (
+	// refreshAge is how old a generation may be before the server looks for a newer
+	// one, beside the requests that go on with what it has.
+	refreshAge = time.Second
+	// maxAge is how old it may be for a request to use it: within a minute, as in
+	// Tecton, every server knows what was applied, and a bucket that is slow or away
+	// for less than that is not noticed.
+	maxAge = time.Minute
+	// refreshTimeout bounds one look.
+	refreshTimeout = 10 * time.Second
+)
 
-// views holds the newest generation of each workspace, prepared for reading.
+// views holds the newest generation of each workspace, prepared for reading. Only
+// workspaces that exist are kept, so requests cannot fill it.
 type views struct {
 	registry *registry.Registry
+	logger   *slog.Logger
+	looks    singleflight.Group // by workspace
 
-	mu         sync.Mutex
+	mu         sync.RWMutex
 	workspaces map[string]*workspace
 }
 
+// workspace is a generation as it was the newest at a time. It is immutable.
 type workspace struct {
-	generation registry.Generation
-	readAt     time.Time
-	views      map[string]*view
+	*generation
+	asked time.Time // when it was the newest
+	tried time.Time // when the server last asked, also in vain
 }
 
+// generation prepares its views when they are first asked for.
+type generation struct {
+	registry.Generation
+	prepared sync.Map // name -> *view
+}
+
+func newViews(r *registry.Registry, logger *slog.Logger) *views {
+	return &views{registry: r, logger: logger, workspaces: map[string]*workspace{}}
+}
+
+// get returns a view as of the newest generation, registry.ErrNotFound when there
+// is none of that name.
 func (vs *views) get(ctx context.Context, workspaceName, name string) (*view, error) {
-	vs.mu.Lock()
-	defer vs.mu.Unlock()
-	w, err := vs.workspace(ctx, workspaceName)
+	g, err := vs.generation(ctx, workspaceName)
 	if err != nil {
 		return nil, err
 	}
-	if v, ok := w.views[name]; ok {
-		return v, nil
-	}
-	definition, err := w.generation.View(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", registry.ErrNotFound, err)
-	}
-	v, err := prepare(w.generation, definition)
-	if err != nil {
-		return nil, err
-	}
-	w.views[name] = v
-	return v, nil
+	return g.view(name)
 }
 
-func prepare(g registry.Generation, definition feature.View) (*view, error) {
-	target, err := materialize.NewTarget(g.Workspace, g.Number, definition)
-	if err != nil {
-		return nil, err
+func (vs *views) generation(ctx context.Context, name string) (*generation, error) {
+	known := vs.known(name)
+	usable := known != nil && time.Since(known.asked) < maxAge
+	if usable && time.Since(known.tried) < refreshAge {
+		return known.generation, nil
 	}
-	return newView(target), nil
+	// The look serves all who wait for it, so it outlives the one who began it.
+	background := context.WithoutCancel(ctx)
+	look := vs.looks.DoChan(name, func() (any, error) { return vs.look(background, name, usable) })
+	if usable {
+		return known.generation, nil
+	}
+	select {
+	case answer := <-look:
+		if answer.Err != nil {
+			return nil, answer.Err
+		}
+		return answer.Val.(*generation), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
-// workspace returns the newest generation, at most maxDefinitionAge old. Only
-// workspaces that exist are kept, so requests cannot fill the map.
-func (vs *views) workspace(ctx context.Context, name string) (*workspace, error) {
-	known := vs.workspaces[name]
-	if known != nil && time.Since(known.readAt) < maxDefinitionAge {
-		return known, nil
-	}
-	readAt := time.Now()
+func (vs *views) known(name string) *workspace {
+	vs.mu.RLock()
+	defer vs.mu.RUnlock()
+	return vs.workspaces[name]
+}
+
+// look asks the registry. A failure is logged when nobody waits for the answer.
+func (vs *views) look(ctx context.Context, name string, alone bool) (*generation, error) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	asked := time.Now()
 	g, err := vs.registry.Latest(ctx, name)
 	if err != nil {
+		vs.failed(name, asked)
+		if alone {
+			vs.logger.Warn("look for new definitions", "workspace", name, "error", err)
+		}
 		return nil, err
 	}
-	if known == nil || known.generation.Number != g.Number {
-		known = &workspace{generation: g, views: map[string]*view{}}
-		vs.workspaces[name] = known
-	}
-	known.readAt = readAt
-	return known, nil
+	return vs.install(g, asked), nil
 }
 
-// forget makes the next request read the workspace's newest generation.
-func (vs *views) forget(name string) {
+// install makes g what requests see, unless a newer one is there: a look that
+// began before an apply may end after it.
+func (vs *views) install(g registry.Generation, asked time.Time) *generation {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	delete(vs.workspaces, name)
+	known := vs.workspaces[g.Workspace]
+	next := &workspace{asked: asked, tried: asked}
+	switch {
+	case known == nil || known.Number < g.Number:
+		next.generation = &generation{Generation: g}
+	case known.Number > g.Number:
+		return known.generation
+	default:
+		next.generation = known.generation // with the views that it has prepared
+	}
+	vs.workspaces[g.Workspace] = next
+	return next.generation
+}
+
+// failed notes a look that got no answer, so that the next one waits its turn.
+func (vs *views) failed(name string, tried time.Time) {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	if known := vs.workspaces[name]; known != nil {
+		vs.workspaces[name] = &workspace{generation: known.generation, asked: known.asked, tried: tried}
+	}
+}
+
+func (g *generation) view(name string) (*view, error) {
+	if v, ok := g.prepared.Load(name); ok {
+		return v.(*view), nil
+	}
+	definition, err := g.View(name)
+	if err != nil {
+		return nil, errors.Join(registry.ErrNotFound, err)
+	}
+	target, err := materialize.NewTarget(g.Workspace, g.Number, definition)
+	if err != nil {
+		return nil, fmt.Errorf("prepare view of workspace %s: %w", g.Workspace, err)
+	}
+	v, _ := g.prepared.LoadOrStore(name, newView(target))
+	return v.(*view), nil
 }

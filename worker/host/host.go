@@ -89,13 +89,17 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	if err := h.connect(ctx, c.Temporal); err != nil {
 		return err
 	}
-	if err := h.startWorkers(c, &activities.Materialize{Engine: engine, Clock: now}); err != nil {
+	schedules := &activities.Schedules{Registry: engine.Registry, Client: h.temporal.ScheduleClient(), Action: incrementalAction}
+	if err := h.startWorkers(c, &activities.Materialize{Engine: engine, Clock: now}, schedules); err != nil {
+		return err
+	}
+	if err := h.reconcileAll(ctx, engine.Registry); err != nil {
 		return err
 	}
 	h.serve(serve.New(serve.Options{
 		Registry: engine.Registry,
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
-		Online:   engine.Online, Clock: now, Logger: h.logger,
+		Online:   engine.Online, Clock: now, Logger: h.logger, OnApply: h.reconcile,
 	}))
 	return nil
 }
@@ -178,10 +182,11 @@ func (h *Host) stopHTTP() error {
 }
 
 // startWorkers polls the control queue and the batch queue.
-func (h *Host) startWorkers(c config.Config, a *activities.Materialize) error {
+func (h *Host) startWorkers(c config.Config, a *activities.Materialize, schedules *activities.Schedules) error {
 	control := worker.New(h.temporal, workflows.TaskQueueControl, h.workerOptions())
 	workflows.Register(control)
 	control.RegisterActivity(a)
+	control.RegisterActivity(schedules)
 
 	options := h.workerOptions()
 	options.MaxConcurrentActivityExecutionSize = c.Batch.Slots

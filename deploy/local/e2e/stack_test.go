@@ -69,11 +69,16 @@ type stack struct {
 // The command line is the same each time: ports are free ones.
 func startStack(t *testing.T, dir string) *stack {
 	t.Helper()
+	return startStackAt(t, dir, "2001-02-01T00:00:00Z")
+}
+
+func startStackAt(t *testing.T, dir, now string) *stack {
+	t.Helper()
 	endpoints := filepath.Join(dir, "endpoints.json")
 	require.NoError(t, os.RemoveAll(endpoints)) // a killed stack leaves it behind
 	s := &stack{dir: dir, log: &bytes.Buffer{}, exited: make(chan error, 1)}
 	s.command = exec.Command(filepath.Join(bin, "tilery-local"), "-data-dir", dir, "-source-root", examples,
-		"-clock", "fixed:2001-02-01T00:00:00Z", "-http", "127.0.0.1:0", "-temporal-port", "0", "-ui-port", "-1")
+		"-clock", "fixed:"+now, "-http", "127.0.0.1:0", "-temporal-port", "0", "-ui-port", "-1")
 	s.command.Stderr = s.log
 	require.NoError(t, s.command.Start())
 	go func() { s.exited <- s.command.Wait() }()

@@ -96,7 +96,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return nil
+	// Applying started the reconciliation. It runs on: its history ends where it waits.
+	id := workflows.ReconcileID(workspace)
+	running, err := temporal.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return fmt.Errorf("describe %s: %w", id, err)
+	}
+	return store(ctx, temporal, id, running.GetWorkflowExecutionInfo().GetExecution().GetRunId(), *out, *release+"-reconcile", stdout)
 }
 
 type stackEndpoints struct {
