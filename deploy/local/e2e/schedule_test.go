@@ -58,7 +58,7 @@ func (s *stack) incrementals(t *testing.T) int {
 }
 
 // repositoryWith copies the example with one text of its definitions replaced.
-func repositoryWith(t *testing.T, old, new string) string {
+func repositoryWith(t *testing.T, old, replacement string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"features.yaml", "airport_delays.sql"} {
@@ -66,7 +66,7 @@ func repositoryWith(t *testing.T, old, new string) string {
 		require.NoError(t, err)
 		if name == "features.yaml" {
 			require.Contains(t, string(content), old)
-			content = []byte(strings.ReplaceAll(string(content), old, new))
+			content = []byte(strings.ReplaceAll(string(content), old, replacement))
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
