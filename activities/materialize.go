@@ -251,6 +251,20 @@ func count(result offline.CommitResult) Commit {
 	return out
 }
 
+// OnlineViews lists the views whose online store follows an offline one, as of
+// the newest generation; only t.View if it is given.
+func (m *Materialize) OnlineViews(ctx context.Context, t Target) ([]Target, error) {
+	views, err := m.Engine.OnlineViews(ctx, t.Workspace, t.View)
+	if err != nil {
+		return nil, translate(err)
+	}
+	out := make([]Target, len(views))
+	for i, view := range views {
+		out[i] = Target{t.Workspace, view.View.Name, view.Generation}
+	}
+	return out, nil
+}
+
 // Applied tells what the online store holds.
 type Applied struct {
 	Version   int64        `json:"version"` // of the offline log

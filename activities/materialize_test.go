@@ -94,6 +94,17 @@ func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
 	require.Contains(t, plan.Skipped, `no feature view "gone"`)
 }
 
+func TestOnlineViewsAreThoseOfTheNewestGeneration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	env := w.environment()
+	want := []activities.Target{{Workspace: target.Workspace, View: target.View, Generation: 1}}
+	require.Equal(t, want, execute[[]activities.Target](t, env, "OnlineViews", activities.Target{Workspace: target.Workspace}))
+	require.Equal(t, want, execute[[]activities.Target](t, env, "OnlineViews", target))
+	_, err := env.ExecuteActivity("OnlineViews", activities.Target{Workspace: target.Workspace, View: "gone"})
+	require.ErrorContains(t, err, `no feature view "gone"`)
+}
+
 func TestReadAtIsTheStartOfTheAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -120,6 +120,13 @@ func (f *fake) CommitWindows(ctx context.Context, r activities.CommitRequest) (a
 	return activities.Commit{Version: int64(len(f.commits)), Committed: len(r.Manifests)}, nil
 }
 
+func (f *fake) OnlineViews(_ context.Context, t activities.Target) ([]activities.Target, error) {
+	if t.View != "" {
+		return []activities.Target{{Workspace: t.Workspace, View: t.View, Generation: 7}}, nil
+	}
+	return []activities.Target{{Workspace: t.Workspace, View: "a", Generation: 7}, {Workspace: t.Workspace, View: "b", Generation: 7}}, nil
+}
+
 func (f *fake) ApplyOnline(context.Context, activities.Target) (activities.Applied, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -7,4 +7,5 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Materialize)
 	r.RegisterWorkflow(MaterializeIncremental)
 	r.RegisterWorkflow(Reconcile)
+	r.RegisterWorkflow(RestoreOnline)
 }

@@ -72,6 +72,42 @@ func (e *Engine) Target(ctx context.Context, workspace string, generation int64,
 	return NewTarget(workspace, g.Number, v)
 }
 
+// OnlineViews returns the views of the newest generation whose online store
+// follows an offline one; only the named one if a name is given, which is ErrRange
+// if it has no online store.
+func (e *Engine) OnlineViews(ctx context.Context, workspace, name string) ([]*Target, error) {
+	if name != "" {
+		t, err := e.Target(ctx, workspace, 0, name)
+		if err != nil {
+			return nil, err
+		}
+		if !t.View.Online {
+			return nil, fmt.Errorf("%w: view %s has online: false", ErrRange, name)
+		}
+		return []*Target{t}, nil
+	}
+	g, err := e.Registry.Latest(ctx, workspace)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Target
+	for _, definition := range g.BatchFeatureViews {
+		if !definition.Online {
+			continue
+		}
+		view, err := g.View(definition.Name)
+		if err != nil {
+			return nil, err
+		}
+		t, err := NewTarget(workspace, g.Number, view)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
 func (e *Engine) generation(ctx context.Context, workspace string, number int64) (registry.Generation, error) {
 	if number == 0 {
 		return e.Registry.Latest(ctx, workspace)

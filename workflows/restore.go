@@ -1,0 +1,75 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/tilery/tilery/activities"
+)
+
+// RestoreInput is the JSON that starts RestoreOnline. Without a view it is every
+// view of the workspace that is online.
+type RestoreInput struct {
+	Workspace string `json:"workspace"`
+	View      string `json:"view,omitempty"`
+
+	malformed error // what the JSON was refused for
+}
+
+// UnmarshalJSON never fails, as that of MaterializeInput.
+func (in *RestoreInput) UnmarshalJSON(data []byte) error {
+	type plain RestoreInput
+	if in.malformed = decodeJSON(data, (*plain)(in)); in.malformed == nil {
+		in.malformed = refuseUnknown[plain](data)
+	}
+	return nil
+}
+
+// RestoreResult tells what each view's online store holds afterwards.
+type RestoreResult struct {
+	Views []RestoredView `json:"views"`
+}
+
+// RestoredView is one view of a RestoreResult.
+type RestoredView struct {
+	View string `json:"view"`
+	activities.Applied
+}
+
+// RestoreOnline fills online stores from the bucket alone: what was lost is
+// written anew, what is there is brought to the head of the offline log. It is
+// safe beside running jobs, since both only follow the log.
+func RestoreOnline(ctx workflow.Context, in RestoreInput) (RestoreResult, error) {
+	result := RestoreResult{Views: []RestoredView{}}
+	err := workflow.SetQueryHandler(ctx, QueryProgress, func() (RestoreResult, error) { return result, nil })
+	if err != nil {
+		return result, err
+	}
+	if in.malformed != nil || in.Workspace == "" {
+		text := `input needs at least {"workspace": "…"}`
+		if in.malformed != nil {
+			text = fmt.Sprintf("input: %v", in.malformed)
+		}
+		return result, temporal.NewNonRetryableApplicationError(text, activities.ErrorInput, nil)
+	}
+	var views []activities.Target
+	request := activities.Target{Workspace: in.Workspace, View: in.View}
+	control := workflow.WithActivityOptions(ctx, controlOptions("List online views"))
+	if err := workflow.ExecuteActivity(control, materialize.OnlineViews, request).Get(ctx, &views); err != nil {
+		return result, err
+	}
+	for _, view := range views {
+		var applied activities.Applied
+		options := workflow.WithActivityOptions(ctx, batchOptions("Restore "+view.View, defaultHeartbeatTimeout))
+		if err := workflow.ExecuteActivity(options, materialize.ApplyOnline, view).Get(ctx, &applied); err != nil {
+			return result, err
+		}
+		result.Views = append(result.Views, RestoredView{view.View, applied})
+	}
+	return result, nil
+}
+
+// RestoreID is the workflow id of a restore of a workspace: one at a time.
+func RestoreID(workspace string) string { return "restore-online/" + workspace }
