@@ -42,7 +42,7 @@ demo: build ## Run the demonstration on an embedded stack of its own
 	$(LOCAL)/demo.sh
 
 .PHONY: test
-test: tools race ## Run every test, those of the root module with the race detector
+test: tools build race ## Run every test, those of the root module with the race detector
 	cd $(LOCAL) && $(GOTEST) ./...
 
 .PHONY: test-unit
