@@ -40,7 +40,7 @@ func (s *stack) trigger(t *testing.T) {
 	ended := s.incrementals(t)
 	_, err := s.temporalCLI(t, "schedule", "trigger", "--schedule-id", scheduleID)
 	require.NoError(t, err)
-	waitFor(t, time.Minute, "the incremental job ends", func() bool { return s.incrementals(t) == ended+1 })
+	waitFor(t, time.Minute, "the incremental job ends", func() bool { return s.incrementals(t) > ended })
 }
 
 // incrementals counts the incremental jobs that completed.
