@@ -9,7 +9,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -83,10 +82,10 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 		if err := s.ensure(ctx, workspace, view, &out); err != nil {
 			return out, fmt.Errorf("schedule of %s: %w", view.Name, err)
 		}
-		activity.RecordHeartbeat(ctx, out)
 	}
 	out.Schedules = len(wanted)
-	return out, s.deleteOthers(ctx, workspace, wanted, &out)
+	err = s.deleteOthers(ctx, workspace, wanted, &out)
+	return out, err
 }
 
 // ensure makes the view's schedule be there with the right times.

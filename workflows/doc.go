@@ -5,12 +5,13 @@
 // JSON object, so that the temporal CLI and the UI can start each workflow by
 // hand, and results are one JSON object.
 //
-// A job fails in one of three ways, told apart by the error's type: its input or
+// Materialize and MaterializeIncremental fail in one of three ways, told apart by the error's type: its input or
 // its plan is refused before anything is written (the activities' Error types);
 // some windows failed, and all others are committed (ErrorWindowsFailed); all is
 // committed, and the online store does not follow (ErrorOnlineBehind). Every
-// failed or cancelled job carries its MaterializeResult in the error's details,
-// and starting it again is always safe.
+// failed or cancelled one that had begun carries its MaterializeResult in the
+// error's details. Starting any job again is always safe. Reconcile is no job: it
+// runs for as long as its workspace, and a pass that fails is made up for by the next.
 //
 // Bounds: history is cut by continue-as-new (windowsPerRun), parallelism and
 // group size have defaults and limits (MaterializeInput), and the names on the

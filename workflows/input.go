@@ -99,6 +99,14 @@ func (in *MaterializeInput) decode(data []byte) error {
 	return refuseUnknown[plain](data)
 }
 
+// decodeStrict is decodeJSON that refuses unknown fields.
+func decodeStrict[T any](data []byte, into *T) error {
+	if err := decodeJSON(data, into); err != nil {
+		return err
+	}
+	return refuseUnknown[T](data)
+}
+
 func decodeJSON(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
 	var mistyped *json.UnmarshalTypeError

@@ -21,9 +21,7 @@ type RestoreInput struct {
 // UnmarshalJSON never fails, as that of MaterializeInput.
 func (in *RestoreInput) UnmarshalJSON(data []byte) error {
 	type plain RestoreInput
-	if in.malformed = decodeJSON(data, (*plain)(in)); in.malformed == nil {
-		in.malformed = refuseUnknown[plain](data)
-	}
+	in.malformed = decodeStrict(data, (*plain)(in))
 	return nil
 }
 

@@ -81,6 +81,9 @@ func (a Aggregation) FeatureName(interval Duration) string {
 	return fmt.Sprintf("%s_%s_%s_%s", a.Column, a.Function, a.TimeWindow, interval)
 }
 
+// TileStart is the name of the time column of tile tables.
+const TileStart = "tile_start"
+
 // PartialKind is what one partial state of a tile holds about its column.
 type PartialKind string
 

@@ -26,7 +26,7 @@ var earliestStart = window.FromTime(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC))
 
 // reservedColumns are columns of every offline table, in lower case, and what they hold.
 var reservedColumns = map[string]string{
-	"tile_start":     "the start of the tile",
+	TileStart:        "the start of the tile",
 	"time_partition": "the partition of the offline table",
 }
 

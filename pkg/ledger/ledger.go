@@ -52,19 +52,25 @@ func decode(key string, data []byte) (document, error) {
 	return d, nil
 }
 
+// prepare returns the record's bytes and the last recorded state of its job. bad
+// is what the record's own check found.
+func (l *Ledger) prepare(ctx context.Context, job Job, r Record, bad error) (data []byte, last Entry, err error) {
+	if err := cmp.Or(job.check(), bad); err != nil {
+		return nil, Entry{}, err
+	}
+	if data, err = encode(job, r); err != nil {
+		return nil, Entry{}, err
+	}
+	last, err = l.last(ctx, job)
+	return data, last, err
+}
+
 // Append records the job's next state. The first has number 1, and each other one
 // more than the state before: ErrTransition if that is not recorded, or if r.State
 // must not follow it. It returns nil if the same record was appended before, and
 // ErrConflict if another one with its number was. It costs one list and two puts.
 func (l *Ledger) Append(ctx context.Context, job Job, r Record) error {
-	if err := cmp.Or(job.check(), r.check()); err != nil {
-		return err
-	}
-	data, err := encode(job, r)
-	if err != nil {
-		return err
-	}
-	last, err := l.last(ctx, job)
+	data, last, err := l.prepare(ctx, job, r, r.check())
 	if err != nil {
 		return err
 	}
@@ -84,14 +90,7 @@ func (l *Ledger) Append(ctx context.Context, job Job, r Record) error {
 // same record was appended before, and ErrConflict if that told other details. A
 // listing grows with each attempt, so one that succeeds at once is better left out.
 func (l *Ledger) AppendAttempt(ctx context.Context, job Job, r Record) error {
-	if err := cmp.Or(job.check(), r.checkAttempt()); err != nil {
-		return err
-	}
-	data, err := encode(job, r)
-	if err != nil {
-		return err
-	}
-	last, err := l.last(ctx, job)
+	data, last, err := l.prepare(ctx, job, r, r.checkAttempt())
 	if err != nil {
 		return err
 	}

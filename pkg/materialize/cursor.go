@@ -59,7 +59,7 @@ func (c *cursor) enter(rec arrow.Record) (err error) {
 	}
 	times, ok := rec.Column(len(c.keys)).(*array.Timestamp)
 	if !ok || times.NullN() > 0 {
-		return fmt.Errorf("%w: file %s: column %s is not whole", offline.ErrCorrupt, c.path, TileStart)
+		return fmt.Errorf("%w: file %s: column %s is not whole", offline.ErrCorrupt, c.path, feature.TileStart)
 	}
 	c.rec, c.times, c.row = rec, times.TimestampValues(), 0
 	c.key = c.encoder.Append(c.key[:0], 0)

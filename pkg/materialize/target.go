@@ -12,9 +12,6 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// TileStart is the name of the time column of tile tables.
-const TileStart = "tile_start"
-
 // Target is a view as of one generation, with what follows from it. It is immutable.
 type Target struct {
 	Workspace   string
@@ -58,13 +55,13 @@ func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
 // Table describes the view's offline table.
 func (t *Target) Table(now window.Time) offline.Spec {
 	fields := record.ArrowSchema(t.View.JoinKeys()).Fields()
-	fields = append(fields, arrow.Field{Name: TileStart, Type: record.ArrowType(feature.Timestamp)})
+	fields = append(fields, arrow.Field{Name: feature.TileStart, Type: record.ArrowType(feature.Timestamp)})
 	fields = append(fields, t.Layout.Fields()...)
 	start := t.View.MaterializationStart()
 	return offline.Spec{
 		Path:      "offline/" + t.Store(),
 		Keys:      t.View.JoinKeys(),
-		Time:      TileStart,
+		Time:      feature.TileStart,
 		Schema:    arrow.NewSchema(fields, nil),
 		Step:      t.View.Schedule(),
 		Partition: window.PartitionFor(window.Interval{Start: start, End: max(now, start)}),
