@@ -98,8 +98,24 @@ func (s *session) run(ctx context.Context, q transform.Query, fn func(arrow.Reco
 	if err != nil {
 		return err
 	}
-	return s.stream(ctx, sql, q.Output, fn)
+	err = s.stream(ctx, sql, q.Output, fn)
+	for range reasonAttempts {
+		if !wasInterrupted(err) || ctx.Err() != nil {
+			break
+		}
+		if again := s.stream(ctx, sql, q.Output, discard); again != nil {
+			err = again
+		}
+	}
+	return err
 }
+
+// reasonAttempts bounds how often a failed statement is run to hear why. When a
+// thread of DuckDB fails, the one that fetches rows may see that it was
+// interrupted before it sees the failure, and then the message is lost.
+const reasonAttempts = 3
+
+func discard(arrow.Record) error { return nil }
 
 // prepareResult checks sql, creates the tables and makes sql's result a view.
 // It returns the result's columns.

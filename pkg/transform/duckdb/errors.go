@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/tilery/tilery/pkg/transform"
@@ -48,4 +49,10 @@ func (e engineError) Unwrap() error {
 		return transform.ErrOutOfMemory
 	}
 	return nil
+}
+
+// wasInterrupted tells whether err only says that the statement was stopped, not why.
+func wasInterrupted(err error) bool {
+	message := engineError("")
+	return errors.As(err, &message) && strings.HasPrefix(message.Error(), "INTERRUPT Error:")
 }
