@@ -45,7 +45,7 @@ func (h *heartbeats) listen(env *testsuite.TestActivityEnvironment) {
 func (w *world) runBuild(env *testsuite.TestActivityEnvironment, run runFunc) error {
 	w.materialize.Engine.Sources = sourceFunc(func(context.Context) (source.Files, error) { return source.Files{}, nil })
 	w.materialize.Engine.Transform = run
-	_, err := env.ExecuteActivity("BuildWindow", activities.BuildRequest{Target: target, Window: day("2001-01-05")})
+	_, err := env.ExecuteActivity("BuildWindows", activities.BuildRequest{Target: target, Range: day("2001-01-05")})
 	return err
 }
 
@@ -128,8 +128,8 @@ func (w *world) runLongBuild(onHeartbeat func(), run runFunc) error {
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 			StartToCloseTimeout: 24 * time.Hour, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		})
-		request := activities.BuildRequest{Target: target, Window: day("2001-01-05")}
-		return workflow.ExecuteActivity(ctx, "BuildWindow", request).Get(ctx, nil)
+		request := activities.BuildRequest{Target: target, Range: day("2001-01-05")}
+		return workflow.ExecuteActivity(ctx, "BuildWindows", request).Get(ctx, nil)
 	})
 	return env.GetWorkflowError()
 }

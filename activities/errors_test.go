@@ -58,7 +58,7 @@ func TestErrorsAreTranslated(t *testing.T) {
 	} {
 		given := fmt.Errorf("read flights of 2001-01-05: %w (and more)", c.sentinel)
 		w.materialize.Engine.Sources = sourceFunc(func(context.Context) (source.Files, error) { return source.Files{}, given })
-		_, err := w.environment().ExecuteActivity("BuildWindow", activities.BuildRequest{Target: target, Window: day("2001-01-05")})
+		_, err := w.environment().ExecuteActivity("BuildWindows", activities.BuildRequest{Target: target, Range: day("2001-01-05")})
 		var application *temporal.ApplicationError
 		require.ErrorAs(t, err, &application)
 		require.Equal(t, given.Error(), application.Message(), "the text is whole")

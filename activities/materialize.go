@@ -139,22 +139,23 @@ func (m *Materialize) planIncremental(ctx context.Context, r IncrementalRequest)
 	return plan, nil
 }
 
-// BuildRequest names a window to build.
+// BuildRequest names the windows to build.
 type BuildRequest struct {
 	Target
-	Window window.Interval `json:"window"`
+	Range window.Interval `json:"range"` // one or more whole windows
 }
 
-// Built refers to a window that is durable and invisible.
+// Built refers to windows that are durable and invisible.
 type Built struct {
-	Window   window.Interval `json:"window"`
+	Range    window.Interval `json:"range"`
+	Windows  int             `json:"windows"`
 	Manifest string          `json:"manifest"` // key in the bucket
 	Rows     int64           `json:"rows"`
 	Bytes    int64           `json:"bytes"`
 }
 
-// BuildWindow computes one window.
-func (m *Materialize) BuildWindow(ctx context.Context, r BuildRequest) (Built, error) {
+// BuildWindows computes the windows of a range.
+func (m *Materialize) BuildWindows(ctx context.Context, r BuildRequest) (Built, error) {
 	info := activity.GetInfo(ctx)
 	// The server tells when an attempt started, so of two builds of a window,
 	// wherever they ran, the one that read the sources later is known.
@@ -164,17 +165,19 @@ func (m *Materialize) BuildWindow(ctx context.Context, r BuildRequest) (Built, e
 		if err != nil {
 			return Built{}, err
 		}
-		build, err := m.Engine.Build(ctx, target, table, materialize.BuildRequest{
-			Window: r.Window, ReadAt: readAt, Attempt: attempt, OnProgress: report,
+		builds, err := m.Engine.Build(ctx, target, table, materialize.BuildRequest{
+			Range: r.Range, ReadAt: readAt, Attempt: attempt, OnProgress: report,
 		})
 		if err != nil {
 			return Built{}, err
 		}
-		key, err := m.Engine.SaveBuild(ctx, target, build, attempt)
-		if err != nil {
-			return Built{}, err
+		built := Built{Range: r.Range, Windows: len(builds)}
+		for _, b := range builds {
+			built.Rows += b.Rows
+			built.Bytes += b.Bytes
 		}
-		return Built{r.Window, key, build.Rows, build.Bytes}, nil
+		built.Manifest, err = m.Engine.SaveBuilds(ctx, target, builds, attempt)
+		return built, err
 	})
 }
 
@@ -221,11 +224,11 @@ func (m *Materialize) CommitWindows(ctx context.Context, r CommitRequest) (Commi
 			return Commit{}, err
 		}
 		for _, key := range r.Manifests {
-			build, err := m.Engine.LoadBuild(ctx, key)
+			builds, err := m.Engine.LoadBuilds(ctx, key)
 			if err != nil {
 				return Commit{}, err
 			}
-			commit.Builds = append(commit.Builds, build)
+			commit.Builds = append(commit.Builds, builds...)
 			report(materialize.Progress{Rows: int64(len(commit.Builds))})
 		}
 		result, err := table.Commit(ctx, commit)

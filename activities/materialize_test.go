@@ -36,8 +36,8 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 	require.Equal(t, day("2001-01-01"), plan.Window(0))
 	require.Equal(t, day("2001-01-31"), plan.Window(30))
 
-	built := execute[activities.Built](t, env, "BuildWindow", activities.BuildRequest{Target: plan.Target, Window: plan.Window(4)})
-	require.Equal(t, day("2001-01-05"), built.Window)
+	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(4)})
+	require.Equal(t, day("2001-01-05"), built.Range)
 	require.NotZero(t, built.Rows)
 	require.NotZero(t, built.Bytes)
 
@@ -45,7 +45,7 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 	require.Equal(t, activities.Commit{Version: 1, Committed: 1}, execute[activities.Commit](t, env, "CommitWindows", request))
 	again := execute[activities.Commit](t, env, "CommitWindows", request)
 	require.Equal(t, activities.Commit{Version: 1, Committed: 1}, again, "an answer that was lost: the same builds once more")
-	other := execute[activities.Built](t, env, "BuildWindow", activities.BuildRequest{Target: plan.Target, Window: plan.Window(4)})
+	other := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(4)})
 	done := execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{other.Manifest}})
 	require.Equal(t, 1, done.Done, "the window is covered")
 	superseded := execute[activities.Commit](t, env, "CommitWindows",
@@ -82,7 +82,7 @@ func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
 	require.Equal(t, day("2001-01-29"), plan.Window(2))
 	require.Equal(t, int64(1), plan.Generation)
 
-	built := execute[activities.Built](t, env, "BuildWindow", activities.BuildRequest{Target: plan.Target, Window: plan.Window(1)})
+	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(1)})
 	execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{built.Manifest}})
 	plan = execute[activities.Plan](t, env, "PlanIncremental", request)
 	require.Equal(t, []window.Interval{day("2001-01-31"), day("2001-01-29"), day("2001-01-28")},
@@ -115,10 +115,10 @@ func TestReadAtIsTheStartOfTheAttempt(t *testing.T) {
 		})
 		w.materialize.Engine.Transform = runFunc(func(context.Context, func(transform.Progress)) error { return nil })
 		started := window.FromTime(time.Now())
-		built := execute[activities.Built](t, w.environment(), "BuildWindow", activities.BuildRequest{Target: target, Window: day("2001-01-05")})
-		build, err := w.materialize.Engine.LoadBuild(t.Context(), built.Manifest)
+		built := execute[activities.Built](t, w.environment(), "BuildWindows", activities.BuildRequest{Target: target, Range: day("2001-01-05")})
+		builds, err := w.materialize.Engine.LoadBuilds(t.Context(), built.Manifest)
 		require.NoError(t, err)
-		require.Equal(t, started, build.ReadAt)
+		require.Equal(t, started, builds[0].ReadAt)
 		require.Equal(t, started.Add(5*time.Minute), window.FromTime(time.Now()))
 	})
 }
@@ -131,10 +131,10 @@ func TestNamesOfAttemptsAreFitForFiles(t *testing.T) {
 	for _, inWorkflow := range []bool{true, false} {
 		env := w.environment()
 		env.SetExecuteActivitiesInWorkflow(inWorkflow)
-		built := execute[activities.Built](t, env, "BuildWindow", activities.BuildRequest{Target: target, Window: day("2001-01-05")})
+		built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: target, Range: day("2001-01-05")})
 		require.Regexp(t, fitForKeys, built.Manifest)
-		build, err := w.materialize.Engine.LoadBuild(t.Context(), built.Manifest)
+		builds, err := w.materialize.Engine.LoadBuilds(t.Context(), built.Manifest)
 		require.NoError(t, err)
-		require.NotEmpty(t, build.Files)
+		require.NotEmpty(t, builds[0].Files)
 	}
 }

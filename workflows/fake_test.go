@@ -87,8 +87,8 @@ func (f *fake) PlanIncremental(_ context.Context, r activities.IncrementalReques
 	return plan, nil
 }
 
-func (f *fake) BuildWindow(ctx context.Context, r activities.BuildRequest) (activities.Built, error) {
-	number := f.number(r.Window)
+func (f *fake) BuildWindows(ctx context.Context, r activities.BuildRequest) (activities.Built, error) {
+	number := f.number(r.Range)
 	f.mu.Lock()
 	f.begun = append(f.begun, number)
 	f.building++
@@ -105,7 +105,7 @@ func (f *fake) BuildWindow(ctx context.Context, r activities.BuildRequest) (acti
 		return activities.Built{}, err
 	}
 	f.built = append(f.built, number)
-	return activities.Built{Window: r.Window, Manifest: fmt.Sprintf("manifest-%d", number), Rows: 10, Bytes: 100}, nil
+	return activities.Built{Range: r.Range, Windows: 1, Manifest: fmt.Sprintf("manifest-%d", number), Rows: 10, Bytes: 100}, nil
 }
 
 func (f *fake) CommitWindows(ctx context.Context, r activities.CommitRequest) (activities.Commit, error) {

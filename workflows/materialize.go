@@ -145,8 +145,8 @@ func (m *materialization) build(ctx workflow.Context) {
 	m.started++
 	m.building++
 	options := batchOptions("Build "+w.Start.String(), time.Duration(m.in.HeartbeatTimeout))
-	request := activities.BuildRequest{Target: m.state.Plan.Target, Window: w}
-	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), materialize.BuildWindow, request)
+	request := activities.BuildRequest{Target: m.state.Plan.Target, Range: w}
+	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), materialize.BuildWindows, request)
 	m.selector.AddFuture(future, func(f workflow.Future) {
 		m.building--
 		var built activities.Built

@@ -111,8 +111,8 @@ func TestABuiltWindowIsCommittedAfter15Minutes(t *testing.T) {
 	f := &fake{windows: 4}
 	env := newEnvironment(f)
 	for number, after := range []time.Duration{time.Second, 10 * time.Minute, 14 * time.Minute, 3 * time.Hour} {
-		matches := mock.MatchedBy(func(r activities.BuildRequest) bool { return f.number(r.Window) == number })
-		env.OnActivity("BuildWindow", mock.Anything, matches).Return(f.BuildWindow).After(after)
+		matches := mock.MatchedBy(func(r activities.BuildRequest) bool { return f.number(r.Range) == number })
+		env.OnActivity("BuildWindows", mock.Anything, matches).Return(f.BuildWindows).After(after)
 	}
 	begun := env.Now()
 	var commits []time.Duration
@@ -169,8 +169,8 @@ func TestProgressCanBeAskedForMidway(t *testing.T) {
 	f := &fake{windows: 4}
 	env := newEnvironment(f)
 	for number := range f.windows {
-		matches := mock.MatchedBy(func(r activities.BuildRequest) bool { return f.number(r.Window) == number })
-		env.OnActivity("BuildWindow", mock.Anything, matches).Return(f.BuildWindow).After(time.Duration(number+1) * time.Minute)
+		matches := mock.MatchedBy(func(r activities.BuildRequest) bool { return f.number(r.Range) == number })
+		env.OnActivity("BuildWindows", mock.Anything, matches).Return(f.BuildWindows).After(time.Duration(number+1) * time.Minute)
 	}
 	var progress workflows.MaterializeResult
 	env.RegisterDelayedCallback(func() {

@@ -105,7 +105,7 @@ func TestReplayRefusesOtherCode(t *testing.T) {
 			return true
 		},
 		"a timer stands where a window was started": func(event *historypb.HistoryEvent) bool {
-			if event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() != "BuildWindow" {
+			if event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() != "BuildWindows" {
 				return false
 			}
 			event.Attributes = &historypb.HistoryEvent_TimerStartedEventAttributes{

@@ -29,7 +29,7 @@ func valid() *feature.Repository {
 		BatchFeatureViews: []feature.BatchFeatureView{{
 			Metadata:            feature.Metadata{Name: "delays"},
 			Entities:            []string{"airport"},
-			Sources:             []string{"flights"},
+			Sources:             []feature.ViewSource{{Source: "flights"}},
 			Mode:                "sql",
 			Transformation:      "SELECT origin, date AS departure, delay, distance FROM flights",
 			TimestampField:      "departure",

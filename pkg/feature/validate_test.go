@@ -175,15 +175,17 @@ func TestValidateReferences(t *testing.T) {
 			r.BatchFeatureViews[0].Entities = append(r.BatchFeatureViews[0].Entities, "route")
 		}, []string{ofView + `entities[1]: join key "Origin" belongs to another entity of the view as well`}},
 		"no sources":     {inView(func(v *feature.BatchFeatureView) { v.Sources = nil }), []string{ofView + "sources: needs at least one source"}},
-		"unknown source": {inView(func(v *feature.BatchFeatureView) { v.Sources[0] = "trips" }), []string{ofView + `sources[0]: no source "trips"`}},
-		"source twice": {inView(func(v *feature.BatchFeatureView) { v.Sources = append(v.Sources, "flights") }), []string{
+		"unknown source": {inView(func(v *feature.BatchFeatureView) { v.Sources[0].Source = "trips" }), []string{ofView + `sources[0]: no source "trips"`}},
+		"source twice": {inView(func(v *feature.BatchFeatureView) {
+			v.Sources = append(v.Sources, feature.ViewSource{Source: "flights"})
+		}), []string{
 			ofView + `sources[1]: source "flights" is named twice`,
 		}},
 		"source twice but for case": {func(r *feature.Repository) {
 			other := r.BatchSources[0]
 			other.Name = "Flights"
 			r.BatchSources = append(r.BatchSources, other)
-			r.BatchFeatureViews[0].Sources = append(r.BatchFeatureViews[0].Sources, "Flights")
+			r.BatchFeatureViews[0].Sources = append(r.BatchFeatureViews[0].Sources, feature.ViewSource{Source: "Flights"})
 		}, []string{ofView + `sources[1]: source "Flights" differs from another in upper and lower case only, which SQL does not tell apart`}},
 	})
 }

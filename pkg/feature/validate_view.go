@@ -102,19 +102,27 @@ func (c *checker) references(v BatchFeatureView) []string {
 	if len(v.Sources) == 0 {
 		c.add("sources", "needs at least one source")
 	}
-	for i, name := range v.Sources {
+	c.sources(v)
+	return keys
+}
+
+func (c *checker) sources(v BatchFeatureView) {
+	names := make([]string, len(v.Sources))
+	for i, s := range v.Sources {
+		names[i] = s.Source
+	}
+	for i, name := range names {
 		at := fmt.Sprintf("sources[%d]", i)
 		if _, ok := c.repository.BatchSource(name); !ok {
 			c.add(at, "no source %q", name)
 		}
 		switch {
-		case slices.Contains(v.Sources[:i], name):
+		case slices.Contains(names[:i], name):
 			c.add(at, "source %q is named twice", name)
-		case containsFold(v.Sources[:i], name):
+		case containsFold(names[:i], name):
 			c.add(at, "source %q differs from another in upper and lower case only, which SQL does not tell apart", name)
 		}
 	}
-	return keys
 }
 
 func containsFold(names []string, name string) bool {

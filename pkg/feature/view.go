@@ -18,7 +18,13 @@ import (
 type View struct {
 	BatchFeatureView
 	Entities []Entity
-	Sources  []BatchSource
+	Sources  []Source
+}
+
+// Source is a source together with how the view sees it.
+type Source struct {
+	BatchSource
+	StartTimeOffset Offset
 }
 
 // View resolves the view of that name. The error says what is missing.
@@ -36,11 +42,11 @@ func (r *Repository) View(name string) (View, error) {
 		v.Entities = append(v.Entities, e)
 	}
 	for _, source := range definition.Sources {
-		s, ok := r.BatchSource(source)
+		s, ok := r.BatchSource(source.Source)
 		if !ok {
-			return View{}, fmt.Errorf("feature view %q: no source %q", name, source)
+			return View{}, fmt.Errorf("feature view %q: no source %q", name, source.Source)
 		}
-		v.Sources = append(v.Sources, s)
+		v.Sources = append(v.Sources, Source{s, source.StartTimeOffset})
 	}
 	return v, nil
 }

@@ -137,7 +137,7 @@ func changed(change func(d definitions)) *feature.Repository {
 	second := r.BatchSources[0]
 	second.Name = "airports"
 	r.BatchSources = append(r.BatchSources, second)
-	r.BatchFeatureViews[0].Sources = []string{"flights", "airports"}
+	r.BatchFeatureViews[0].Sources = []feature.ViewSource{{Source: "flights"}, {Source: "airports"}}
 	change(definitions{r, &r.Entities[0], &r.BatchSources[0], &r.BatchFeatureViews[0]})
 	return r
 }
@@ -146,7 +146,7 @@ func TestFingerprintChangesWithWhatIsStored(t *testing.T) {
 	seen := map[string]string{fingerprint(t, changed(func(definitions) {})): "nothing"}
 	for name, change := range map[string]func(d definitions){
 		"SQL":                func(d definitions) { d.view.Transformation += " WHERE delay > 0" },
-		"source's name":      func(d definitions) { d.source.Name, d.view.Sources[0] = "trips", "trips" },
+		"source's name":      func(d definitions) { d.source.Name, d.view.Sources[0] = "trips", feature.ViewSource{Source: "trips"} },
 		"source's URI":       func(d definitions) { d.source.BatchConfig.URI = "other/*.parquet" },
 		"source's timestamp": func(d definitions) { d.source.BatchConfig.TimestampField = "arrival" },
 		"source's column":    func(d definitions) { d.source.Schema[0].Name = "day" },

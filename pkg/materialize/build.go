@@ -6,14 +6,15 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/transform"
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// BuildRequest names the window to build.
+// BuildRequest names the windows to build.
 type BuildRequest struct {
-	Window window.Interval
+	Range window.Interval // one or more whole windows
 	// ReadAt is the start of the attempt as one server told it, see offline.Build.
 	ReadAt  window.Time
 	Attempt string // tells the files of two attempts apart
@@ -22,23 +23,38 @@ type BuildRequest struct {
 	OnProgress func(Progress)
 }
 
-// Build computes the tiles of one window and makes them durable, invisible to
+// Build computes the windows of a range and makes them durable, invisible to
 // readers. It returns transform.ErrSQL, source.ErrNoFiles and ErrTooLarge for
 // what a retry cannot mend.
-func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r BuildRequest) (offline.Build, error) {
+func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r BuildRequest) ([]offline.Build, error) {
+	if r.Range.Empty() || !r.Range.Aligned(t.View.Schedule()) {
+		return nil, fmt.Errorf("%w: %v are no whole windows of %v", ErrRange, r.Range, feature.Duration(t.View.Schedule()))
+	}
+	var builds []offline.Build
+	for _, w := range r.Range.Split(t.View.Schedule()) {
+		build, err := e.buildWindow(ctx, t, table, w, r)
+		if err != nil {
+			return nil, err
+		}
+		builds = append(builds, build)
+	}
+	return builds, nil
+}
+
+func (e *Engine) buildWindow(ctx context.Context, t *Target, table offline.Table, w window.Interval, r BuildRequest) (offline.Build, error) {
 	options := e.Options.withDefaults()
 	output, err := t.View.OutputSchema()
 	if err != nil {
 		return offline.Build{}, err
 	}
-	tables, err := e.tables(ctx, t, r.Window)
+	tables, err := e.tables(ctx, t, w)
 	if err != nil {
 		return offline.Build{}, err
 	}
-	tiles := newBuilder(t, r.Window, options.MaxGroups)
+	tiles := newBuilder(t, w, options.MaxGroups)
 	_, err = e.Transform.Run(ctx, transform.Query{
 		SQL: t.View.Transformation, Tables: tables,
-		Output: output, TimestampField: t.View.TimestampField, Interval: r.Window,
+		Output: output, TimestampField: t.View.TimestampField, Interval: w,
 		Limits: transform.Limits{MemoryBytes: options.MemoryBytes, Threads: options.Threads, TempDir: options.ScratchDir},
 		OnProgress: func(p transform.Progress) {
 			if r.OnProgress != nil {
@@ -47,15 +63,15 @@ func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r Bu
 		},
 	}, tiles.add)
 	if err != nil {
-		return offline.Build{}, fmt.Errorf("transform %s %v: %w", t.View.Name, r.Window, err)
+		return offline.Build{}, fmt.Errorf("transform %s %v: %w", t.View.Name, w, err)
 	}
-	return e.writeTiles(ctx, table, tiles, r)
+	return e.writeTiles(ctx, table, tiles, w, r)
 }
 
 func (e *Engine) tables(ctx context.Context, t *Target, w window.Interval) ([]transform.Table, error) {
 	tables := make([]transform.Table, len(t.View.Sources))
 	for i, s := range t.View.Sources {
-		files, err := e.Sources.Files(ctx, s, w)
+		files, err := e.Sources.Files(ctx, s.BatchSource, w)
 		if err != nil {
 			return nil, err
 		}
@@ -66,8 +82,8 @@ func (e *Engine) tables(ctx context.Context, t *Target, w window.Interval) ([]tr
 	return tables, nil
 }
 
-func (e *Engine) writeTiles(ctx context.Context, table offline.Table, tiles *builder, r BuildRequest) (offline.Build, error) {
-	writer, err := table.NewWriter(ctx, r.Window, r.ReadAt, r.Attempt)
+func (e *Engine) writeTiles(ctx context.Context, table offline.Table, tiles *builder, w window.Interval, r BuildRequest) (offline.Build, error) {
+	writer, err := table.NewWriter(ctx, w, r.ReadAt, r.Attempt)
 	if err != nil {
 		return offline.Build{}, err
 	}
@@ -89,7 +105,7 @@ func (e *Engine) writeTiles(ctx context.Context, table offline.Table, tiles *bui
 		}
 	}
 	if abort := writer.Abort(); abort != nil {
-		return offline.Build{}, fmt.Errorf("write tiles of %v: %w (and dropping them: %w)", r.Window, err, abort)
+		return offline.Build{}, fmt.Errorf("write tiles of %v: %w (and dropping them: %w)", w, err, abort)
 	}
-	return offline.Build{}, fmt.Errorf("write tiles of %v: %w", r.Window, err)
+	return offline.Build{}, fmt.Errorf("write tiles of %v: %w", w, err)
 }

@@ -159,9 +159,9 @@ func TestProgressOfABuildNamesItsRows(t *testing.T) {
 	s.write(randomEvents(seeded(1), 500, span(0, day)), 1)
 	var last materialize.Progress
 	b, err := s.engine.Build(t.Context(), s.target, s.table, materialize.BuildRequest{
-		Window: span(0, day), ReadAt: s.clock, Attempt: "a",
+		Range: span(0, day), ReadAt: s.clock, Attempt: "a",
 		OnProgress: func(p materialize.Progress) { last = p },
 	})
 	require.NoError(t, err)
-	require.Equal(t, materialize.Progress{Rows: b.Rows, Fraction: 1}, last)
+	require.Equal(t, materialize.Progress{Rows: b[0].Rows, Fraction: 1}, last)
 }

@@ -43,7 +43,7 @@ func newView(interval, schedule time.Duration, windows ...time.Duration) feature
 	v := feature.View{
 		BatchFeatureView: feature.BatchFeatureView{
 			Metadata: feature.Metadata{Name: "spending"},
-			Entities: []string{"user"}, Sources: []string{"events"}, Mode: "sql",
+			Entities: []string{"user"}, Sources: []feature.ViewSource{{Source: "events"}}, Mode: "sql",
 			Transformation: "SELECT * FROM events", TimestampField: "ts", Schema: eventSchema,
 			AggregationInterval: feature.Duration(interval), BatchSchedule: feature.Duration(schedule),
 			FeatureStartTime: start, Online: true, Offline: true,
@@ -52,11 +52,11 @@ func newView(interval, schedule time.Duration, windows ...time.Duration) feature
 			Metadata: feature.Metadata{Name: "user"},
 			JoinKeys: feature.Schema{{Name: "user", Type: feature.Int64}, {Name: "shop", Type: feature.String}},
 		}},
-		Sources: []feature.BatchSource{{
+		Sources: []feature.Source{{BatchSource: feature.BatchSource{
 			Metadata:    feature.Metadata{Name: "events"},
 			BatchConfig: feature.FileConfig{URI: "events-*.parquet", FileFormat: feature.Parquet, TimestampField: "ts"},
 			Schema:      eventSchema,
-		}},
+		}}},
 	}
 	if len(windows) == 0 {
 		windows = []time.Duration{schedule}
@@ -162,9 +162,14 @@ func (s *scene) build(w window.Interval) offline.Build {
 func (s *scene) tryBuild(w window.Interval) (offline.Build, error) {
 	s.clock++
 	s.ids++
-	return s.engine.Build(s.t.Context(), s.target, s.table, materialize.BuildRequest{
-		Window: w, ReadAt: s.clock, Attempt: fmt.Sprintf("attempt-%d", s.ids),
+	builds, err := s.engine.Build(s.t.Context(), s.target, s.table, materialize.BuildRequest{
+		Range: w, ReadAt: s.clock, Attempt: fmt.Sprintf("attempt-%d", s.ids),
 	})
+	if err != nil {
+		return offline.Build{}, err
+	}
+	require.Len(s.t, builds, 1)
+	return builds[0], nil
 }
 
 // commit makes builds visible and returns the version.

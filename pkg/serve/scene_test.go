@@ -182,10 +182,10 @@ func (s *scene) materialize(from, to int) {
 		s.builds++
 		w := window.Interval{Start: start.Add(time.Duration(d) * day), End: start.Add(time.Duration(d+1) * day)}
 		b, err := s.engine.Build(ctx, target, table, materialize.BuildRequest{
-			Window: w, ReadAt: start + window.Time(s.builds), Attempt: fmt.Sprint(s.builds),
+			Range: w, ReadAt: start + window.Time(s.builds), Attempt: fmt.Sprint(s.builds),
 		})
 		require.NoError(s.t, err)
-		commit.Builds = append(commit.Builds, b)
+		commit.Builds = append(commit.Builds, b...)
 	}
 	_, err = table.Commit(ctx, commit)
 	require.NoError(s.t, err)

@@ -33,6 +33,8 @@ func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 	d.places[path] = node.Line
 	node = resolve(node)
 	switch {
+	case target.Kind() == reflect.Struct && node.Kind == yaml.MappingNode: // though its text form may be a name
+		d.mapping(node, target, path)
 	case target.Addr().Type().Implements(textUnmarshaler):
 		d.text(node, target, path)
 	case target.Kind() == reflect.Struct:
