@@ -81,6 +81,19 @@ func (a Aggregation) FeatureName(interval Duration) string {
 	return fmt.Sprintf("%s_%s_%s_%s", a.Column, a.Function, a.TimeWindow, interval)
 }
 
+// types returns the types of a's column in schema and of the feature.
+func (a Aggregation) types(schema Schema) (input, output Type, err error) {
+	field, ok := schema.Lookup(a.Column)
+	if !ok {
+		return InvalidType, InvalidType, fmt.Errorf("aggregation of %q: no such column, want one of %s", a.Column, strings.Join(schema.Names(), ", "))
+	}
+	output, err = a.Function.Output(field.Type)
+	if err != nil {
+		return InvalidType, InvalidType, fmt.Errorf("aggregation of %q: %w", a.Column, err)
+	}
+	return field.Type, output, nil
+}
+
 // TileStart is the name of the time column of tile tables.
 const TileStart = "tile_start"
 
@@ -126,15 +139,12 @@ func (f Function) partials() []PartialKind {
 func Partials(aggregations []Aggregation, schema Schema) ([]Partial, error) {
 	var out []Partial
 	for _, a := range aggregations {
-		field, ok := schema.Lookup(a.Column)
-		if !ok {
-			return nil, fmt.Errorf("aggregation of %q: no such column, want one of %s", a.Column, strings.Join(schema.Names(), ", "))
-		}
-		if _, err := a.Function.Output(field.Type); err != nil {
-			return nil, fmt.Errorf("aggregation of %q: %w", a.Column, err)
+		input, _, err := a.types(schema)
+		if err != nil {
+			return nil, err
 		}
 		for _, kind := range a.Function.partials() {
-			out = append(out, Partial{kind, a.Column, field.Type})
+			out = append(out, Partial{kind, a.Column, input})
 		}
 	}
 	slices.SortFunc(out, func(a, b Partial) int {

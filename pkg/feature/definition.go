@@ -19,8 +19,9 @@ type Metadata struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// PreventDestroy has plan refuse what would delete the object or its stored data.
 	PreventDestroy bool `json:"prevent_destroy,omitempty"`
-	// DefinedIn is the file of the repository that defines the object; parsing sets it.
-	DefinedIn string `json:"defined_in,omitempty"`
+	// DefinedIn is the file of the repository that defines the object; parsing sets
+	// it, and it cannot be written.
+	DefinedIn string `json:"defined_in,omitempty" yaml:"-"`
 }
 
 // Entity is what features describe, identified by its join keys.
@@ -117,14 +118,16 @@ type BatchFeatureView struct {
 	// Mode is the language of Transformation; "sql" is DuckDB's dialect.
 	Mode string `json:"mode"`
 	// Transformation is one SELECT that sees each source as a table of its name.
-	// Its result has the join keys, the timestamp field and the aggregated columns.
+	// Its result has the join keys, the timestamp field and the aggregated columns or
+	// features.
 	Transformation string `json:"transformation"`
 	TimestampField string `json:"timestamp_field"`
 	// Schema of the columns that the transformation returns; plan fills it in.
 	Schema              Schema        `json:"schema,omitempty"`
 	AggregationInterval Duration      `json:"aggregation_interval,omitempty"`
 	Aggregations        []Aggregation `json:"aggregations,omitempty"`
-	// BatchSchedule is the length of a window; the default is AggregationInterval.
+	// BatchSchedule is the length of a window. The default is AggregationInterval;
+	// without aggregations there is none.
 	BatchSchedule Duration     `json:"batch_schedule,omitempty"`
 	BatchTrigger  BatchTrigger `json:"batch_trigger,omitempty"`
 	// IncrementalBackfills has each window transformed by itself also in a backfill.
@@ -133,10 +136,11 @@ type BatchFeatureView struct {
 	// by default a backfill is split into ten.
 	MaxBackfillInterval Duration `json:"max_backfill_interval,omitempty"`
 	// ManualTriggerBackfillEndTime ends the wanted range of a view with batch_trigger
-	// MANUAL.
+	// MANUAL: a multiple of BatchSchedule after FeatureStartTime. Jobs with a range of
+	// their own may go further.
 	ManualTriggerBackfillEndTime window.Time `json:"manual_trigger_backfill_end_time,omitzero"`
-	// TTL is how long a row without aggregations is served after its effective time;
-	// zero is for ever.
+	// TTL is how long the row of a view without aggregations is served after its
+	// effective time, in whole seconds; zero is for ever.
 	TTL Duration `json:"ttl,omitempty"`
 	// OnlineServingIndex are the join keys that a query must give: all or all but
 	// one, the wildcard. The default is all.
@@ -149,7 +153,7 @@ type BatchFeatureView struct {
 }
 
 // FeatureService is a set of features that a model uses.
-type FeatureService struct {
+type FeatureService struct { //nolint:revive // its kind in definitions; Service is the resolved one
 	Metadata
 	Features []ServiceFeatures `json:"features"`
 }

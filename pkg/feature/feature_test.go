@@ -48,6 +48,15 @@ func valid() *feature.Repository {
 	}
 }
 
+// rows returns a valid repository whose view has no aggregations: its features are
+// delay and distance.
+func rows() *feature.Repository {
+	r := valid()
+	v := &r.BatchFeatureViews[0]
+	v.AggregationInterval, v.Aggregations, v.TTL = 0, nil, 30*day
+	return r
+}
+
 func outputSchema() feature.Schema {
 	return feature.Schema{
 		{Name: "origin", Type: feature.String}, {Name: "departure", Type: feature.Timestamp},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -43,13 +42,16 @@ var (
 	storedColumnForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// Validate returns everything that is wrong with the repository; none means
-// that every view can be resolved. The SQL is checked where there is an engine.
+// Validate returns everything that is wrong with the repository; none means that
+// every view can be resolved. The SQL is checked where there is an engine, which
+// also finds the views' Schema: features of rows, and what services take of them,
+// are held to it where it is there, so plan validates again when it is.
 func (r *Repository) Validate() []Problem {
 	c := &checker{repository: r}
 	checkNames(c, "Entity", r.Entities, func(e Entity) string { return e.Name })
 	checkNames(c, "BatchSource", r.BatchSources, func(s BatchSource) string { return s.Name })
 	checkNames(c, "BatchFeatureView", r.BatchFeatureViews, func(v BatchFeatureView) string { return v.Name })
+	checkNames(c, "FeatureService", r.FeatureServices, func(s FeatureService) string { return s.Name })
 	for _, e := range r.Entities {
 		c.entity(e)
 	}
@@ -58,6 +60,10 @@ func (r *Repository) Validate() []Problem {
 	}
 	for _, v := range r.BatchFeatureViews {
 		c.view(v)
+	}
+	views := r.resolved()
+	for _, s := range r.FeatureServices {
+		c.service(s, views)
 	}
 	return c.problems
 }
@@ -122,6 +128,24 @@ func (c *checker) badStoredColumn(field, name string) {
 	c.add(field, "%q must be letters, digits and underscores, not starting with a digit: rename it in the SQL", name)
 }
 
+// maxNamed bounds the names in one message: a definition can have many problems.
+const maxNamed = 20
+
+// oneOf names what would be accepted: "a", "a or b", "one of a, b, c".
+func oneOf[T ~string](names ...T) string {
+	var texts []string
+	for _, name := range names[:min(len(names), maxNamed)] {
+		texts = append(texts, string(name))
+	}
+	if more := len(names) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	if len(texts) <= 2 {
+		return strings.Join(texts, " or ")
+	}
+	return "one of " + strings.Join(texts, ", ")
+}
+
 // schema checks names and types. SQL and the stores do not tell upper from lower
 // case in names of columns.
 func (c *checker) schema(field string, schema Schema) {
@@ -151,37 +175,3 @@ func (c *checker) schema(field string, schema Schema) {
 }
 
 func fold(name string) string { return strings.ToLower(name) }
-
-func (c *checker) source(s BatchSource) {
-	c.kind, c.name = "BatchSource", s.Name
-	if err := s.BatchConfig.CheckURI(); err != nil {
-		c.add("batch_config.uri", "%v", err)
-	}
-	switch s.BatchConfig.FileFormat {
-	case Parquet:
-	case "":
-		c.add("batch_config.file_format", "is required, want parquet")
-	default:
-		c.add("batch_config.file_format", "%q is not supported, want parquet", s.BatchConfig.FileFormat)
-	}
-	if delay := s.BatchConfig.DataDelay; !delay.writable() || time.Duration(delay) > maxDataDelay {
-		c.add("batch_config.data_delay", "is %s, want whole seconds from 0s to %s", delay, Duration(maxDataDelay))
-	}
-	if len(s.Schema) == 0 {
-		c.add("schema", "is required: the columns that views may use")
-	}
-	c.schema("schema", s.Schema)
-	c.timestampField("batch_config.timestamp_field", s.BatchConfig.TimestampField, s.Schema)
-}
-
-func (c *checker) timestampField(field, name string, schema Schema) {
-	column, ok := schema.Lookup(name)
-	switch {
-	case name == "":
-		c.add(field, "is required")
-	case !ok && len(schema) > 0:
-		c.add(field, "no column %q, want one of %s", name, strings.Join(schema.Names(), ", "))
-	case ok && column.Type.valid() && column.Type != Timestamp:
-		c.add(field, "column %q is %s, want Timestamp", name, column.Type)
-	}
-}

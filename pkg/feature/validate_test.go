@@ -2,7 +2,6 @@ package feature_test
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 
@@ -109,51 +108,6 @@ func TestValidateEntities(t *testing.T) {
 	})
 }
 
-func TestValidateSources(t *testing.T) {
-	uri := func(uri string) func(r *feature.Repository) {
-		return func(r *feature.Repository) { r.BatchSources[0].BatchConfig.URI = uri }
-	}
-	config := func(change func(c *feature.FileConfig)) func(r *feature.Repository) {
-		return func(r *feature.Repository) { change(&r.BatchSources[0].BatchConfig) }
-	}
-	const at = "BatchSource flights: batch_config"
-	refuses(t, map[string]refusal{
-		"no uri":                {uri(""), []string{at + ".uri: is required: a path of files relative to the worker's source root"}},
-		"uri of a parent":       {uri("../secret.parquet"), []string{at + `.uri: "../secret.parquet" leaves the worker's source root, want a path below it`}},
-		"uri back to a parent":  {uri("a/../../b"), []string{at + `.uri: "a/../../b" leaves the worker's source root, want a path below it`}},
-		"absolute uri":          {uri("/etc/passwd"), []string{at + `.uri: "/etc/passwd" leaves the worker's source root, want a path below it`}},
-		"uri with NUL":          {uri("a\x00b"), []string{at + `.uri: "a\x00b" leaves the worker's source root, want a path below it`}},
-		"uri with a scheme":     {uri("s3://b/f"), []string{at + `.uri: "s3://b/f" is not supported, want a path of files relative to the worker's source root`}},
-		"wildcard in folder":    {uri("a*/b"), []string{at + `.uri: "a*/b": the wildcards * and ? may stand in the last element only`}},
-		"no format":             {config(func(c *feature.FileConfig) { c.FileFormat = "" }), []string{at + ".file_format: is required, want parquet"}},
-		"format":                {config(func(c *feature.FileConfig) { c.FileFormat = "csv" }), []string{at + `.file_format: "csv" is not supported, want parquet`}},
-		"negative delay":        {config(func(c *feature.FileConfig) { c.DataDelay = -hour }), []string{at + ".data_delay: is -1h, want whole seconds from 0s to 366d"}},
-		"long delay":            {config(func(c *feature.FileConfig) { c.DataDelay = 367 * day }), []string{at + ".data_delay: is 367d, want whole seconds from 0s to 366d"}},
-		"delay in milliseconds": {config(func(c *feature.FileConfig) { c.DataDelay = 1e6 }), []string{at + ".data_delay: is 0.001s, want whole seconds from 0s to 366d"}},
-		"no timestamp field":    {config(func(c *feature.FileConfig) { c.TimestampField = "" }), []string{at + ".timestamp_field: is required"}},
-		"timestamp field": {config(func(c *feature.FileConfig) { c.TimestampField = "time" }), []string{
-			at + `.timestamp_field: no column "time", want one of date, delay, distance, origin`,
-		}},
-		"timestamp field's type": {config(func(c *feature.FileConfig) { c.TimestampField = "delay" }), []string{
-			at + `.timestamp_field: column "delay" is Int64, want Timestamp`,
-		}},
-		"no schema": {func(r *feature.Repository) { r.BatchSources[0].Schema = nil }, []string{
-			"BatchSource flights: schema: is required: the columns that views may use",
-		}},
-		"long name": {func(r *feature.Repository) { r.BatchSources[0].Schema[3].Name = strings.Repeat("x", 129) }, []string{
-			"BatchSource flights: schema[3].name: is longer than 128 bytes",
-		}},
-		"name with NUL": {func(r *feature.Repository) { r.BatchSources[0].Schema[3].Name = "a\x00" }, []string{
-			`BatchSource flights: schema[3].name: "a\x00" is not UTF-8 text without NUL`,
-		}},
-		"many columns": {func(r *feature.Repository) {
-			for i := range 1000 {
-				r.BatchSources[0].Schema = append(r.BatchSources[0].Schema, feature.Field{Name: fmt.Sprint("c", i), Type: feature.Bool})
-			}
-		}, []string{"BatchSource flights: schema: 1004 columns, at most 1000 are allowed"}},
-	})
-}
-
 func inView(change func(v *feature.BatchFeatureView)) func(r *feature.Repository) {
 	return func(r *feature.Repository) { change(&r.BatchFeatureViews[0]) }
 }
@@ -176,6 +130,18 @@ func TestValidateReferences(t *testing.T) {
 		}, []string{ofView + `entities[1]: join key "Origin" belongs to another entity of the view as well`}},
 		"no sources":     {inView(func(v *feature.BatchFeatureView) { v.Sources = nil }), []string{ofView + "sources: needs at least one source"}},
 		"unknown source": {inView(func(v *feature.BatchFeatureView) { v.Sources[0].Source = "trips" }), []string{ofView + `sources[0]: no source "trips"`}},
+		"no source's name": {inView(func(v *feature.BatchFeatureView) { v.Sources[0].Source = "" }), []string{
+			ofView + "sources[0].source: is required: the name of a source",
+		}},
+		"look ahead": {inView(func(v *feature.BatchFeatureView) { v.Sources[0].StartTimeOffset = feature.Offset(hour) }), []string{
+			ofView + "sources[0].start_time_offset: is 1h, want whole seconds from -36500d to 0s, or unbounded",
+		}},
+		"look back by a millisecond": {inView(func(v *feature.BatchFeatureView) { v.Sources[0].StartTimeOffset = -1e6 }), []string{
+			ofView + "sources[0].start_time_offset: is -0.001s, want whole seconds from -36500d to 0s, or unbounded",
+		}},
+		"no such join key": {inView(func(v *feature.BatchFeatureView) { v.OnlineServingIndex = []string{"airport"} }), []string{
+			ofView + `online_serving_index[0]: no join key "airport", want origin`,
+		}},
 		"source twice": {inView(func(v *feature.BatchFeatureView) {
 			v.Sources = append(v.Sources, feature.ViewSource{Source: "flights"})
 		}), []string{
@@ -215,112 +181,36 @@ func TestValidateViews(t *testing.T) {
 		"start in the Middle Ages": {inView(func(v *feature.BatchFeatureView) { v.FeatureStartTime = at("1066-10-14") }), []string{
 			ofView + "feature_start_time: 1066-10-14T00:00:00Z is before 1900-01-01T00:00:00Z",
 		}},
+		"ttl of tiles": {inView(func(v *feature.BatchFeatureView) { v.TTL = day }), []string{
+			ofView + "ttl: is for views without aggregations: leave it out, an aggregated value ends with its time_window",
+		}},
+		"trigger": {inView(func(v *feature.BatchFeatureView) { v.BatchTrigger = "NEVER" }), []string{
+			ofView + `batch_trigger: "NEVER" is unknown, want SCHEDULED or MANUAL`,
+		}},
+		"end of a schedule": {inView(func(v *feature.BatchFeatureView) { v.ManualTriggerBackfillEndTime = at("2001-02-01") }), []string{
+			ofView + "manual_trigger_backfill_end_time: needs batch_trigger MANUAL: scheduled jobs have no end",
+		}},
+		"end before the start": {inView(func(v *feature.BatchFeatureView) {
+			v.BatchTrigger, v.ManualTriggerBackfillEndTime = feature.Manual, at("2000-02-01")
+		}), []string{
+			ofView + "manual_trigger_backfill_end_time: 2000-02-01T00:00:00Z is not after the feature_start_time 2001-01-01T00:00:00Z",
+		}},
+		"end within a window": {inView(func(v *feature.BatchFeatureView) {
+			v.BatchTrigger, v.ManualTriggerBackfillEndTime = feature.Manual, at("2001-02-01T01:00")
+		}), []string{
+			ofView + "manual_trigger_backfill_end_time: 2001-02-01T01:00:00Z is not the end of a window of 1d, the nearest are 2001-02-01T00:00:00Z and 2001-02-02T00:00:00Z",
+		}},
+		"backfill interval": {inView(func(v *feature.BatchFeatureView) { v.MaxBackfillInterval = hour }), []string{
+			ofView + "max_backfill_interval: is 1h, want a multiple of the batch schedule 1d, up to 36500d",
+		}},
+		"negative backfill interval": {inView(func(v *feature.BatchFeatureView) { v.MaxBackfillInterval = -day }), []string{
+			ofView + "max_backfill_interval: is -1d, want a multiple of the batch schedule 1d, up to 36500d",
+		}},
+		"long backfill interval": {inView(func(v *feature.BatchFeatureView) { v.MaxBackfillInterval = 40_000 * day }), []string{
+			ofView + "max_backfill_interval: is 40000d, want a multiple of the batch schedule 1d, up to 36500d",
+		}},
 		"online alone": {inView(func(v *feature.BatchFeatureView) { v.Offline = false }), []string{
 			ofView + "offline: must be true when online is: the offline store is the source of the online store",
 		}},
 	})
-}
-
-func TestValidateTimes(t *testing.T) {
-	times := func(interval, schedule feature.Duration) func(r *feature.Repository) {
-		return inView(func(v *feature.BatchFeatureView) { v.AggregationInterval, v.BatchSchedule = interval, schedule })
-	}
-	refuses(t, map[string]refusal{
-		"no interval":       {times(0, day), []string{ofView + "aggregation_interval: is required, for instance 1h; views without are not supported yet"}},
-		"short interval":    {times(30e9, day), []string{ofView + "aggregation_interval: is 30s, want whole seconds from 1m to 31d"}},
-		"long interval":     {times(32*day, 0), []string{ofView + "aggregation_interval: is 32d, want whole seconds from 1m to 31d"}},
-		"longest":           {times(math.MaxInt64, 0), []string{ofView + "aggregation_interval: is 106751d23h47m16.854775807s, want whole seconds from 1m to 31d"}},
-		"broken interval":   {times(hour+1, day), []string{ofView + "aggregation_interval: is 1h0.000000001s, want whole seconds from 1m to 31d"}},
-		"no multiple":       {times(7*hour, day), []string{ofView + "batch_schedule: 1d is not a multiple of the aggregation interval 7h"}},
-		"shorter":           {times(day, hour), []string{ofView + "batch_schedule: 1h is not a multiple of the aggregation interval 1d"}},
-		"negative schedule": {times(hour, -day), []string{ofView + "batch_schedule: -1d is not a multiple of the aggregation interval 1h"}},
-		"long schedule":     {times(day, 32*day), []string{ofView + "batch_schedule: 32d is longer than 31d"}},
-		"many tiles":        {times(minute, 2*day), []string{ofView + "batch_schedule: 2d holds 2880 tiles of 1m, at most 1440 are allowed"}},
-	})
-}
-
-func TestLongestTimesDoNotOverflow(t *testing.T) {
-	r := valid()
-	r.BatchSources[0].BatchConfig.DataDelay = 366 * day
-	v := &r.BatchFeatureViews[0]
-	v.AggregationInterval, v.BatchSchedule, v.FeatureStartTime = 31*day, 0, at("1900-01-01")
-	v.Aggregations = []feature.Aggregation{{Column: "delay", Function: feature.Sum, TimeWindow: 36487 * day}}
-	require.Empty(t, problems(r))
-	start := view(t, r).MaterializationStart()
-	require.Positive(t, at("2090-01-01").Sub(start))
-	require.Equal(t, at("1799-01-23"), start)
-	v.Aggregations[0].TimeWindow = 36518 * day
-	require.Equal(t, []string{ofView + "aggregations[0].time_window: 36518d is longer than 36500d, the longest for tiles of 31d"}, problems(r))
-}
-
-func TestValidateAggregations(t *testing.T) {
-	first := func(change func(a *feature.Aggregation)) func(r *feature.Repository) {
-		return inView(func(v *feature.BatchFeatureView) { change(&v.Aggregations[0]) })
-	}
-	const at = ofView + "aggregations[0]."
-	refuses(t, map[string]refusal{
-		"none": {inView(func(v *feature.BatchFeatureView) { v.Aggregations = nil }), []string{
-			ofView + "aggregations: needs at least one aggregation; views without are not supported yet",
-		}},
-		"many": {inView(func(v *feature.BatchFeatureView) {
-			for i := range 498 {
-				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: "x", Function: feature.Count, TimeWindow: day, Name: fmt.Sprint("f", i)})
-			}
-		}), []string{ofView + "aggregations: 501 aggregations, at most 500 are allowed"}},
-		"no column":       {first(func(a *feature.Aggregation) { a.Column = "" }), []string{at + "column: is required"}},
-		"join key":        {first(func(a *feature.Aggregation) { a.Column = "Origin" }), []string{at + `column: "Origin" is a join key or the timestamp field`}},
-		"timestamp field": {first(func(a *feature.Aggregation) { a.Column = "departure" }), []string{at + `column: "departure" is a join key or the timestamp field`}},
-		"sign": {first(func(a *feature.Aggregation) { a.Column = "max(delay)" }), []string{
-			at + `column: "max(delay)" must be letters, digits and underscores, not starting with a digit: rename it in the SQL`,
-		}},
-		"no function": {first(func(a *feature.Aggregation) { a.Function = "" }), []string{at + "function: is required, one of count, sum, mean, min, max"}},
-		"function": {first(func(a *feature.Aggregation) { a.Function = "median" }), []string{
-			at + `function: unknown aggregation function "median", want one of count, sum, mean, min, max`,
-		}},
-		"no window":       {first(func(a *feature.Aggregation) { a.TimeWindow = 0 }), []string{at + "time_window: is required, for instance 7d"}},
-		"negative window": {first(func(a *feature.Aggregation) { a.TimeWindow = -day }), []string{at + "time_window: -1d is not a multiple of the aggregation interval 1h"}},
-		"window":          {first(func(a *feature.Aggregation) { a.TimeWindow = 90 * minute }), []string{at + "time_window: 1h30m is not a multiple of the aggregation interval 1h"}},
-		"long window":     {first(func(a *feature.Aggregation) { a.TimeWindow = 65 * day }), []string{at + "time_window: 65d is longer than 64d, the longest for tiles of 1h"}},
-		"name": {first(func(a *feature.Aggregation) { a.Name = "1st" }), []string{
-			at + `name: "1st" must be a letter followed by letters, digits and underscores, at most 128 in all`,
-		}},
-		"name twice": {first(func(a *feature.Aggregation) { a.Name = "delay_count_7d_1h" }), []string{
-			ofView + `aggregations[1].name: feature "delay_count_7d_1h" is defined twice`,
-		}},
-		"default name twice": {first(func(a *feature.Aggregation) { a.Function, a.TimeWindow = feature.Count, 7*day }), []string{
-			ofView + `aggregations[1].name: feature "delay_count_7d_1h" is defined twice`,
-		}},
-	})
-}
-
-func TestValidateTileColumns(t *testing.T) {
-	sums := func(key string, columns ...string) func(r *feature.Repository) {
-		return func(r *feature.Repository) {
-			r.Entities[0].JoinKeys[0].Name = key
-			v := &r.BatchFeatureViews[0]
-			v.Aggregations = nil
-			for _, c := range columns {
-				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: c, Function: feature.Sum, TimeWindow: day})
-			}
-		}
-	}
-	refuses(t, map[string]refusal{
-		"the rest of a sum is another sum": {sums("origin", "c", "c_rest"), []string{
-			ofView + `aggregations[1].column: the sum of column "c_rest" is stored as "sum_c_rest", which is taken by the sum of column "c": rename one in the SQL`,
-		}},
-		"in the other order": {sums("origin", "c_rest", "c"), []string{
-			ofView + `aggregations[1].column: the sum of column "c" is stored as "sum_c_rest", which is taken by the sum of column "c_rest": rename one in the SQL`,
-		}},
-		"upper and lower case": {sums("origin", "c", "C"), []string{
-			ofView + `aggregations[1].column: the sum of column "C" is stored as "sum_C", which is taken by the sum of column "c": rename one in the SQL`,
-		}},
-		"a join key": {sums("Sum_c", "c"), []string{
-			ofView + `aggregations[0].column: the sum of column "c" is stored as "sum_c", which is taken by join key "Sum_c": rename one in the SQL`,
-		}},
-	})
-	r := valid()
-	sums("origin", "c", "d_rest", "start")(r)
-	r.BatchFeatureViews[0].Aggregations = append(r.BatchFeatureViews[0].Aggregations,
-		feature.Aggregation{Column: "c_rest", Function: feature.Count, TimeWindow: day})
-	require.Empty(t, problems(r))
 }

@@ -15,19 +15,20 @@ import (
 const (
 	maxAggregations     = 500
 	maxSQLBytes         = 256 << 10
-	minInterval         = time.Minute
+	minInterval         = time.Minute // of a tile, and of a window of rows
 	maxSchedule         = 31 * day
 	maxTilesPerSchedule = 1_440
-	maxDataDelay        = 366 * day
 )
 
 // earliestStart is the first feature_start_time that is accepted.
 var earliestStart = window.FromTime(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// reservedColumns are columns of every offline table, in lower case, and what they hold.
+const timePartition = "time_partition"
+
+// reservedColumns are columns of offline tables, in lower case, and what they hold.
 var reservedColumns = map[string]string{
-	TileStart:        "the start of the tile",
-	"time_partition": "the partition of the offline table",
+	TileStart:     "the start of the tile", // where there are tiles
+	timePartition: "the partition of the offline table",
 }
 
 func (c *checker) view(v BatchFeatureView) {
@@ -56,8 +57,16 @@ func (c *checker) view(v BatchFeatureView) {
 	if v.Online && !v.Offline {
 		c.add("offline", "must be true when online is: the offline store is the source of the online store")
 	}
-	if c.times(v) {
-		c.aggregations(v, keys)
+	switch v.BatchTrigger {
+	case "", Scheduled, Manual:
+	default:
+		c.add("batch_trigger", "%q is unknown, want %s", v.BatchTrigger, oneOf(Scheduled, Manual))
+	}
+	c.servingIndex(v.OnlineServingIndex, keys)
+	if v.Aggregated() {
+		c.tiles(v, keys)
+	} else {
+		c.rows(v, keys)
 	}
 }
 
@@ -113,6 +122,13 @@ func (c *checker) sources(v BatchFeatureView) {
 	}
 	for i, name := range names {
 		at := fmt.Sprintf("sources[%d]", i)
+		if offset := v.Sources[i].StartTimeOffset; offset != Unbounded && !Duration(-offset).writable() {
+			c.add(at+".start_time_offset", "is %s, want whole seconds from -%s to 0s, or unbounded", offset, Duration(maxDuration))
+		}
+		if name == "" {
+			c.add(at+".source", "is required: the name of a source")
+			continue
+		}
 		if _, ok := c.repository.BatchSource(name); !ok {
 			c.add(at, "no source %q", name)
 		}
@@ -129,114 +145,40 @@ func containsFold(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return fold(n) == fold(name) })
 }
 
-// times reports whether interval and schedule can be worked with.
-func (c *checker) times(v BatchFeatureView) bool {
-	switch interval := v.AggregationInterval; {
-	case interval == 0:
-		c.add("aggregation_interval", "is required, for instance 1h; views without are not supported yet")
-		return false
-	case v.Interval() < minInterval || v.Interval() > maxSchedule || !interval.writable():
-		c.add("aggregation_interval", "is %s, want whole seconds from %s to %s", interval, Duration(minInterval), Duration(maxSchedule))
-		return false
+// servingIndex checks which join keys a query must give.
+func (c *checker) servingIndex(index, keys []string) {
+	if len(keys) == 0 {
+		return // said elsewhere
 	}
-	schedule, tiles := Duration(v.Schedule()), v.Schedule()/v.Interval()
-	switch {
-	case v.Schedule()%v.Interval() != 0 || schedule < 0:
-		c.add("batch_schedule", "%s is not a multiple of the aggregation interval %s", schedule, v.AggregationInterval)
-	case v.Schedule() > maxSchedule:
-		c.add("batch_schedule", "%s is longer than %s", schedule, Duration(maxSchedule))
-	case tiles > maxTilesPerSchedule:
-		c.add("batch_schedule", "%s holds %d tiles of %s, at most %d are allowed", schedule, tiles, v.AggregationInterval, maxTilesPerSchedule)
-	default:
-		return true
-	}
-	return false
-}
-
-func (c *checker) aggregations(v BatchFeatureView, keys []string) {
-	if len(v.Aggregations) == 0 {
-		c.add("aggregations", "needs at least one aggregation; views without are not supported yet")
-	}
-	if len(v.Aggregations) > maxAggregations {
-		c.add("aggregations", "%d aggregations, at most %d are allowed", len(v.Aggregations), maxAggregations)
-	}
-	tiles := newTileColumns(keys)
-	features := map[string]bool{}
-	for i, a := range v.Aggregations {
-		at := func(field string) string { return fmt.Sprintf("aggregations[%d].%s", i, field) }
+	for i, key := range index {
+		at := fmt.Sprintf("online_serving_index[%d]", i)
 		switch {
-		case a.Column == "":
-			c.add(at("column"), "is required")
-		case containsFold(keys, a.Column) || fold(a.Column) == fold(v.TimestampField):
-			c.add(at("column"), "%q is a join key or the timestamp field", a.Column)
-		case !storedColumnForm.MatchString(a.Column):
-			c.badStoredColumn(at("column"), a.Column)
-		default:
-			if text := tiles.claim(a); text != "" {
-				c.add(at("column"), "%s", text)
-			}
+		case !slices.Contains(keys, key):
+			c.add(at, "no join key %q, want %s", key, oneOf(keys...))
+		case slices.Contains(index[:i], key):
+			c.add(at, "join key %q is named twice", key)
 		}
-		switch {
-		case a.Function == "":
-			c.add(at("function"), "is required, one of %s", functionNames())
-		case !slices.Contains(Functions, a.Function):
-			c.add(at("function"), "unknown aggregation function %q, want one of %s", a.Function, functionNames())
-		}
-		if text := checkTimeWindow(a, v.AggregationInterval); text != "" {
-			c.add(at("time_window"), "%s", text)
-		}
-		name := a.FeatureName(v.AggregationInterval)
-		if a.Name != "" && !isName(a.Name) {
-			c.badName(at("name"), a.Name)
-		}
-		if features[name] {
-			c.add(at("name"), "feature %q is defined twice", name)
-		}
-		features[name] = true
+	}
+	if n := len(index); n > 0 && n < len(keys)-1 {
+		c.add("online_serving_index", "leaves out %d of the join keys %s, at most one may be left out", len(keys)-n, strings.Join(keys, ", "))
 	}
 }
 
-// checkTimeWindow says what is wrong with the aggregation's window, if anything is.
-func checkTimeWindow(a Aggregation, interval Duration) string {
-	longest := min(window.MaxBlocksPerWindow*window.BlockLength(time.Duration(interval)), maxDuration)
-	switch length := time.Duration(a.TimeWindow); {
-	case length == 0:
-		return "is required, for instance 7d"
-	case length < 0 || length%time.Duration(interval) != 0:
-		return fmt.Sprintf("%s is not a multiple of the aggregation interval %s", a.TimeWindow, interval)
-	case length > longest:
-		return fmt.Sprintf("%s is longer than %s, the longest for tiles of %s", a.TimeWindow, Duration(longest), interval)
+// backfills checks in what pieces, and up to where, windows are built by
+// themselves. The schedule is valid.
+func (c *checker) backfills(v BatchFeatureView) {
+	schedule := Duration(v.Schedule())
+	if longest := v.MaxBackfillInterval; longest < 0 || longest%schedule != 0 || longest > Duration(maxDuration) {
+		c.add("max_backfill_interval", "is %s, want a multiple of the batch schedule %s, up to %s", longest, schedule, Duration(maxDuration))
 	}
-	return ""
-}
-
-// tileColumns are the columns of a view's offline table, in lower case as stores
-// do not tell the cases apart, and what they hold.
-type tileColumns map[string]string
-
-func newTileColumns(keys []string) tileColumns {
-	t := tileColumns{}
-	for _, key := range keys {
-		t[fold(key)] = fmt.Sprintf("join key %q", key)
+	const field = "manual_trigger_backfill_end_time"
+	switch end := v.ManualTriggerBackfillEndTime; {
+	case end == 0:
+	case v.BatchTrigger != Manual:
+		c.add(field, "needs batch_trigger MANUAL: scheduled jobs have no end")
+	case end <= v.FeatureStartTime:
+		c.add(field, "%v is not after the feature_start_time %v", end, v.FeatureStartTime)
+	case !end.Aligned(v.Schedule()):
+		c.add(field, "%v is not the end of a window of %s, the nearest are %v and %v", end, schedule, end.Floor(v.Schedule()), end.Ceil(v.Schedule()))
 	}
-	for name, owner := range reservedColumns {
-		t[name] = owner
-	}
-	return t
-}
-
-// claim takes the columns of the aggregation's partial states, which other
-// aggregations of the column share. It says who has one of them already, if anyone has.
-func (t tileColumns) claim(a Aggregation) string {
-	for _, kind := range a.Function.partials() {
-		p := Partial{Kind: kind, Column: a.Column}
-		mine := fmt.Sprintf("the %s of column %q", kind, a.Column)
-		for _, name := range p.Columns() {
-			if owner, taken := t[fold(name)]; taken && owner != mine {
-				return fmt.Sprintf("%s is stored as %q, which is taken by %s: rename one in the SQL", mine, name, owner)
-			}
-			t[fold(name)] = mine
-		}
-	}
-	return ""
 }

@@ -1,13 +1,8 @@
 package feature
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tilery/tilery/pkg/window"
@@ -60,8 +55,33 @@ func (v View) JoinKeys() []Field {
 	return keys
 }
 
-// FeatureNames returns the features' names in the order of the aggregations.
+// Features returns the features with their types: those of the aggregations in
+// their order, or else the columns of the result other than join keys and
+// timestamp in theirs. It needs the Schema that plan fills in.
+func (v View) Features() (Schema, error) {
+	if !v.Aggregated() {
+		if len(v.Schema) == 0 {
+			return nil, fmt.Errorf("features of %s: the columns of its result are not known", v.Name)
+		}
+		return v.featureColumns(), nil
+	}
+	features := make(Schema, len(v.Aggregations))
+	for i, a := range v.Aggregations {
+		_, output, err := a.types(v.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("features of %s: %w", v.Name, err)
+		}
+		features[i] = Field{a.FeatureName(v.AggregationInterval), output}
+	}
+	return features, nil
+}
+
+// FeatureNames returns the names of Features; none of a view that stores rows
+// while its Schema is not known.
 func (v View) FeatureNames() []string {
+	if !v.Aggregated() {
+		return v.featureColumns().Names()
+	}
 	names := make([]string, len(v.Aggregations))
 	for i, a := range v.Aggregations {
 		names[i] = a.FeatureName(v.AggregationInterval)
@@ -69,11 +89,28 @@ func (v View) FeatureNames() []string {
 	return names
 }
 
+// featureColumns returns the columns of the result that are neither join key nor timestamp.
+func (v View) featureColumns() Schema {
+	keys := Schema(v.JoinKeys())
+	var out Schema
+	for _, column := range v.Schema {
+		if _, isKey := keys.Lookup(column.Name); !isKey && column.Name != v.TimestampField {
+			out = append(out, column)
+		}
+	}
+	return out
+}
+
 // OutputSchema returns the columns that the transformation must return: join
-// keys, timestamp field, and the aggregated columns, each once.
+// keys, timestamp field, and the aggregated columns, each once, or else the
+// features. Those of a view without aggregations are the columns of its table.
 func (v View) OutputSchema() (Schema, error) {
 	out := append(Schema(nil), v.JoinKeys()...)
 	out = append(out, Field{v.TimestampField, Timestamp})
+	if !v.Aggregated() {
+		features, err := v.Features()
+		return append(out, features...), err
+	}
 	partials, err := Partials(v.Aggregations, v.Schema)
 	if err != nil {
 		return nil, err
@@ -86,8 +123,23 @@ func (v View) OutputSchema() (Schema, error) {
 	return out, nil
 }
 
-// DataDelay returns the longest delay of the view's sources: the job of a
-// window that ends at E may start at E + DataDelay.
+// WildcardJoinKey returns the join key that online_serving_index leaves out;
+// false when queries must give all of them.
+func (v View) WildcardJoinKey() (string, bool) {
+	if len(v.OnlineServingIndex) == 0 {
+		return "", false
+	}
+	for _, key := range v.JoinKeys() {
+		if !slices.Contains(v.OnlineServingIndex, key.Name) {
+			return key.Name, true
+		}
+	}
+	return "", false
+}
+
+// DataDelay returns the longest delay of the view's sources, which Tecton calls
+// max_source_data_delay: the job of a window that ends at E may start at
+// E + DataDelay.
 func (v View) DataDelay() time.Duration {
 	var delay time.Duration
 	for _, s := range v.Sources {
@@ -96,7 +148,7 @@ func (v View) DataDelay() time.Duration {
 	return delay
 }
 
-// LongestWindow returns the longest time window of the aggregations.
+// LongestWindow returns the longest time window of the aggregations; zero without any.
 func (v View) LongestWindow() time.Duration {
 	var longest time.Duration
 	for _, a := range v.Aggregations {
@@ -105,62 +157,36 @@ func (v View) LongestWindow() time.Duration {
 	return longest
 }
 
-// MaterializationStart returns where the first window starts, so that the first
+// MaterializationStart returns where the first window starts. Rows are wanted from
+// the window of feature_start_time on; tiles from earlier, so that the first
 // value, at feature_start_time, is whole:
 //
 //	floor(floor(feature_start_time - data_delay) - longest window)
 //
-// with floor to the batch schedule.
+// with floor to the batch schedule. What a source shows before a window
+// (start_time_offset) does not count: it is read, not materialized.
 func (v View) MaterializationStart() window.Time {
 	s := v.Schedule()
+	if !v.Aggregated() {
+		return v.FeatureStartTime.Floor(s)
+	}
 	return v.FeatureStartTime.Add(-v.DataDelay()).Floor(s).Add(-v.LongestWindow()).Floor(s)
 }
 
-// MaterializationEnd returns the end of the newest window whose data is complete at now.
-func (v View) MaterializationEnd(now window.Time) window.Time {
+// CompleteEnd returns the end of the newest window whose data is complete at now:
+// no job can go further.
+func (v View) CompleteEnd(now window.Time) window.Time {
 	return now.Add(-v.DataDelay()).Floor(v.Schedule())
 }
 
-// fingerprintFormat is raised when the same definition would be stored in
-// other bytes than before: another tile layout, key or state encoding.
-const fingerprintFormat = 1
-
-// Fingerprint identifies the bytes that the view stores: a hash of the SQL, the
-// sources less their delay, the join keys, the tile columns, the aggregation
-// interval and the batch schedule. Descriptions, start times, windows that the
-// stored tiles already serve, and the order of sources and aggregations do not
-// count. 16 hexadecimal digits.
-func (v View) Fingerprint() (string, error) {
-	partials, err := Partials(v.Aggregations, v.Schema)
-	if err != nil {
-		return "", fmt.Errorf("fingerprint of %s: %w", v.Name, err)
+// MaterializationEnd returns the end of the newest window that is wanted at now
+// without being asked for by its range: that of CompleteEnd, and with
+// manual_trigger_backfill_end_time none after it. It may lie before
+// MaterializationStart.
+func (v View) MaterializationEnd(now window.Time) window.Time {
+	end := v.CompleteEnd(now)
+	if v.BatchTrigger == Manual && v.ManualTriggerBackfillEndTime != 0 {
+		end = min(end, v.ManualTriggerBackfillEndTime)
 	}
-	type source struct {
-		Name           string
-		URI            string
-		FileFormat     FileFormat
-		TimestampField string
-		Schema         Schema
-	}
-	sources := make([]source, len(v.Sources))
-	for i, s := range v.Sources {
-		sources[i] = source{s.Name, s.BatchConfig.URI, s.BatchConfig.FileFormat, s.BatchConfig.TimestampField, s.Schema}
-	}
-	slices.SortFunc(sources, func(a, b source) int { return cmp.Compare(a.Name, b.Name) })
-	data, err := json.Marshal(struct {
-		Format         int
-		Mode           string
-		SQL            string
-		Sources        []source
-		JoinKeys       []Field
-		TimestampField string
-		Partials       []Partial
-		Interval       time.Duration
-		Schedule       time.Duration
-	}{fingerprintFormat, v.Mode, strings.TrimSpace(v.Transformation), sources, v.JoinKeys(), v.TimestampField, partials, v.Interval(), v.Schedule()})
-	if err != nil {
-		return "", fmt.Errorf("fingerprint of %s: %w", v.Name, err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8]), nil
+	return end
 }

@@ -1,7 +1,6 @@
 package feature_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -38,12 +37,91 @@ func TestViewHoldsWhatItRefersTo(t *testing.T) {
 	require.Equal(t, []string{"delay_mean_1d_1h", "delay_count_7d_1h", "distance_sum_1h_1h"}, v.FeatureNames())
 	require.Equal(t, time.Hour, v.DataDelay())
 	require.Equal(t, 7*24*time.Hour, v.LongestWindow())
+	features, err := v.Features()
+	require.NoError(t, err)
+	require.Equal(t, feature.Schema{
+		{Name: "delay_mean_1d_1h", Type: feature.Float64}, {Name: "delay_count_7d_1h", Type: feature.Int64},
+		{Name: "distance_sum_1h_1h", Type: feature.Float64},
+	}, features)
 	output, err := v.OutputSchema()
 	require.NoError(t, err)
 	require.Equal(t, outputSchema(), output)
 
 	r.BatchFeatureViews[0].BatchSchedule = 0
 	require.Equal(t, time.Hour, view(t, r).Schedule())
+}
+
+func TestFeaturesOfRowsAreTheOtherColumns(t *testing.T) {
+	r := rows()
+	definition := &r.BatchFeatureViews[0]
+	definition.Schema = feature.Schema{
+		{Name: "distance", Type: feature.Float64}, {Name: "departure", Type: feature.Timestamp}, {Name: "late", Type: feature.Bool},
+		{Name: "origin", Type: feature.String}, {Name: "arrival", Type: feature.Timestamp},
+	}
+	v := view(t, r)
+	want := feature.Schema{{Name: "distance", Type: feature.Float64}, {Name: "late", Type: feature.Bool}, {Name: "arrival", Type: feature.Timestamp}}
+	features, err := v.Features()
+	require.NoError(t, err)
+	require.Equal(t, want, features)
+	require.Equal(t, want.Names(), v.FeatureNames())
+	output, err := v.OutputSchema()
+	require.NoError(t, err)
+	require.Equal(t, append(feature.Schema{{Name: "origin", Type: feature.String}, {Name: "departure", Type: feature.Timestamp}}, want...), output)
+
+	definition.Schema = nil
+	v = view(t, r)
+	require.Empty(t, v.FeatureNames())
+	_, err = v.Features()
+	require.EqualError(t, err, "features of delays: the columns of its result are not known")
+	_, err = v.OutputSchema()
+	require.Error(t, err)
+}
+
+func TestFeaturesNeedTheAggregatedColumns(t *testing.T) {
+	r := valid()
+	r.BatchFeatureViews[0].Schema = nil
+	_, err := view(t, r).Features()
+	require.ErrorContains(t, err, `features of delays: aggregation of "delay": no such column`)
+}
+
+func TestWildcardIsTheJoinKeyThatTheIndexLeavesOut(t *testing.T) {
+	for _, c := range []struct {
+		index []string
+		want  string
+	}{{nil, ""}, {[]string{"destination", "origin"}, ""}, {[]string{"destination"}, "origin"}, {[]string{"origin"}, "destination"}} {
+		r := valid()
+		r.Entities[0].JoinKeys = append(r.Entities[0].JoinKeys, feature.Field{Name: "destination", Type: feature.String})
+		r.BatchFeatureViews[0].OnlineServingIndex = c.index
+		require.Empty(t, problems(r))
+		key, ok := view(t, r).WildcardJoinKey()
+		require.Equal(t, c.want, key)
+		require.Equal(t, c.want != "", ok)
+	}
+}
+
+func TestRowsStartWithTheWindowOfTheFeatureStartTime(t *testing.T) {
+	r := rows()
+	r.BatchSources[0].BatchConfig.DataDelay = 36 * hour
+	v := &r.BatchFeatureViews[0]
+	for start, want := range map[string]string{"2001-01-08": "2001-01-08", "2001-01-08T23:59:59Z": "2001-01-08", "1969-12-31T12:00:00Z": "1969-12-31"} {
+		v.FeatureStartTime = at(start)
+		require.Equal(t, at(want), view(t, r).MaterializationStart())
+	}
+	v.FeatureStartTime, v.Sources[0].StartTimeOffset = at("2001-01-08"), feature.Unbounded
+	require.Equal(t, at("2001-01-08"), view(t, r).MaterializationStart(), "what is seen before a window is not materialized")
+}
+
+func TestManualBackfillsEndWhereTheyAreToldTo(t *testing.T) {
+	r := rows()
+	v := &r.BatchFeatureViews[0]
+	v.ManualTriggerBackfillEndTime = at("2001-01-20")
+	for now, want := range map[string]string{"2001-01-10T12:00:00Z": "2001-01-10", "2001-01-20": "2001-01-20", "2001-02-01": "2001-01-20"} {
+		v.BatchTrigger = feature.Manual
+		require.Equal(t, at(want), view(t, r).MaterializationEnd(at(now)))
+		v.BatchTrigger = feature.Scheduled
+		require.Equal(t, view(t, r).CompleteEnd(at(now)), view(t, r).MaterializationEnd(at(now)))
+	}
+	require.Equal(t, at("2001-02-01"), view(t, r).CompleteEnd(at("2001-02-01")))
 }
 
 func TestMaterializationStart(t *testing.T) {
@@ -111,105 +189,4 @@ func TestMaterializationEndsWhereDataIsComplete(t *testing.T) {
 			require.Equal(t, at(c.want), view(t, r).MaterializationEnd(at(c.now)))
 		})
 	}
-}
-
-func fingerprint(t *testing.T, r *feature.Repository) string {
-	got, err := view(t, r).Fingerprint()
-	require.NoError(t, err)
-	return got
-}
-
-// A change here orphans the stored data of every view: it is right only together
-// with a change of what is stored, and fingerprintFormat.
-func TestFingerprintIsStable(t *testing.T) {
-	require.Equal(t, "b64d5f774344d368", fingerprint(t, valid()))
-}
-
-type definitions struct {
-	*feature.Repository
-	entity *feature.Entity
-	source *feature.BatchSource
-	view   *feature.BatchFeatureView
-}
-
-func changed(change func(d definitions)) *feature.Repository {
-	r := valid()
-	second := r.BatchSources[0]
-	second.Name = "airports"
-	r.BatchSources = append(r.BatchSources, second)
-	r.BatchFeatureViews[0].Sources = []feature.ViewSource{{Source: "flights"}, {Source: "airports"}}
-	change(definitions{r, &r.Entities[0], &r.BatchSources[0], &r.BatchFeatureViews[0]})
-	return r
-}
-
-func TestFingerprintChangesWithWhatIsStored(t *testing.T) {
-	seen := map[string]string{fingerprint(t, changed(func(definitions) {})): "nothing"}
-	for name, change := range map[string]func(d definitions){
-		"SQL":                func(d definitions) { d.view.Transformation += " WHERE delay > 0" },
-		"source's name":      func(d definitions) { d.source.Name, d.view.Sources[0] = "trips", feature.ViewSource{Source: "trips"} },
-		"source's URI":       func(d definitions) { d.source.BatchConfig.URI = "other/*.parquet" },
-		"source's timestamp": func(d definitions) { d.source.BatchConfig.TimestampField = "arrival" },
-		"source's column":    func(d definitions) { d.source.Schema[0].Name = "day" },
-		"source's type":      func(d definitions) { d.source.Schema[1].Type = feature.Float64 },
-		"another source":     func(d definitions) { d.view.Sources = d.view.Sources[:1] },
-		"join key's name":    func(d definitions) { d.entity.JoinKeys[0].Name = "airport" },
-		"join key's type":    func(d definitions) { d.entity.JoinKeys[0].Type = feature.Int64 },
-		"another join key": func(d definitions) {
-			d.entity.JoinKeys = append(d.entity.JoinKeys, feature.Field{Name: "k", Type: feature.String})
-		},
-		"timestamp field":        func(d definitions) { d.view.TimestampField = "arrival" },
-		"interval":               func(d definitions) { d.view.AggregationInterval = 30 * minute },
-		"schedule":               func(d definitions) { d.view.BatchSchedule = 2 * day },
-		"aggregated type":        func(d definitions) { d.view.Schema[2].Type = feature.Float64 },
-		"a new partial state":    func(d definitions) { d.view.Aggregations[0].Function = feature.Max },
-		"one partial state less": func(d definitions) { d.view.Aggregations = d.view.Aggregations[:2] },
-	} {
-		got := fingerprint(t, changed(change))
-		require.Len(t, got, 16)
-		require.Empty(t, seen[got], "%s gives the fingerprint of another change", name)
-		seen[got] = name
-	}
-}
-
-func TestFingerprintStaysWithWhatIsNotStored(t *testing.T) {
-	want := fingerprint(t, changed(func(definitions) {}))
-	for name, change := range map[string]func(d definitions){
-		"descriptions":          func(d definitions) { d.view.Description, d.source.Description, d.entity.Description = "v", "s", "e" },
-		"owner":                 func(d definitions) { d.view.Owner = "me" },
-		"tags":                  func(d definitions) { d.view.Tags = map[string]string{"a": "b"} },
-		"entity's name":         func(d definitions) { d.entity.Name, d.view.Entities[0] = "place", "place" },
-		"start time":            func(d definitions) { d.view.FeatureStartTime = at("2000-06-01") },
-		"data delay":            func(d definitions) { d.source.BatchConfig.DataDelay = hour },
-		"online":                func(d definitions) { d.view.Online = false },
-		"offline":               func(d definitions) { d.view.Online, d.view.Offline = false, false },
-		"window":                func(d definitions) { d.view.Aggregations[0].TimeWindow = 2 * day },
-		"name of a feature":     func(d definitions) { d.view.Aggregations[0].Name = "late" },
-		"order of aggregations": func(d definitions) { slices.Reverse(d.view.Aggregations) },
-		"order of sources":      func(d definitions) { slices.Reverse(d.view.Sources) },
-		"blanks around the SQL": func(d definitions) { d.view.Transformation = "\n" + d.view.Transformation + "\n" },
-		"unused column of result": func(d definitions) {
-			d.view.Schema = append(d.view.Schema, feature.Field{Name: "x", Type: feature.Bool})
-		},
-		"features of stored states": func(d definitions) {
-			d.view.Aggregations = append(d.view.Aggregations,
-				feature.Aggregation{Column: "delay", Function: feature.Sum, TimeWindow: 3 * day},
-				feature.Aggregation{Column: "delay", Function: feature.Mean, TimeWindow: hour})
-		},
-	} {
-		require.Equal(t, want, fingerprint(t, changed(change)), name)
-	}
-}
-
-func TestFingerprintTakesTheDefaultScheduleForTheSame(t *testing.T) {
-	written, left := valid(), valid()
-	written.BatchFeatureViews[0].BatchSchedule = hour
-	left.BatchFeatureViews[0].BatchSchedule = 0
-	require.Equal(t, fingerprint(t, written), fingerprint(t, left))
-}
-
-func TestFingerprintNeedsTheAggregatedColumns(t *testing.T) {
-	r := valid()
-	r.BatchFeatureViews[0].Schema = nil
-	_, err := view(t, r).Fingerprint()
-	require.ErrorContains(t, err, `fingerprint of delays: aggregation of "delay": no such column`)
 }

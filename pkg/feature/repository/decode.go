@@ -6,25 +6,31 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // maxValues bounds the values of one document, those behind an alias counted
 // each time: ten lines of aliases could stand for millions.
 const maxValues = 100_000
 
-// decoder fills a struct from a YAML node by its JSON names. It differs from
-// the YAML library's own in that every error knows its field and line, and that
-// it goes on after one.
+// decoder fills a struct from a YAML node by its JSON names, less the fields that
+// are tagged yaml:"-". It differs from the YAML library's own in that every error
+// knows its field and line, and that it goes on after one.
 type decoder struct {
 	places map[string]int // field path -> line
 	report func(line int, field, text string)
 	values int // met so far
 }
 
-var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+var (
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	instant         = reflect.TypeFor[window.Time]()
+)
 
 func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 	if d.exhausted(node, path) {
@@ -32,7 +38,12 @@ func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 	}
 	d.places[path] = node.Line
 	node = resolve(node)
+	if target.Kind() == reflect.Pointer && !isNull(node) {
+		target.Set(reflect.New(target.Type().Elem()))
+		target = target.Elem()
+	}
 	switch {
+	case target.Kind() == reflect.Pointer: // nothing, as if the field were not there
 	case target.Kind() == reflect.Struct && node.Kind == yaml.MappingNode: // though its text form may be a name
 		d.mapping(node, target, path)
 	case target.Addr().Type().Implements(textUnmarshaler):
@@ -47,6 +58,8 @@ func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 		if node.Kind != yaml.ScalarNode || node.Decode(target.Addr().Interface()) != nil {
 			d.report(node.Line, path, "want true or false, got "+describe(node))
 		}
+	case target.Kind() == reflect.Int64:
+		d.integer(node, target, path)
 	case node.Kind != yaml.ScalarNode:
 		d.report(node.Line, path, "want a text, got "+describe(node))
 	case !isNull(node):
@@ -73,7 +86,11 @@ func resolve(node *yaml.Node) *yaml.Node {
 
 func (d *decoder) text(node *yaml.Node, target reflect.Value, path string) {
 	if node.Kind != yaml.ScalarNode {
-		d.report(node.Line, path, "want one value, got "+describe(node))
+		want := "one value"
+		if target.Kind() == reflect.Struct {
+			want = "a name or fields"
+		}
+		d.report(node.Line, path, "want "+want+", got "+describe(node))
 		return
 	}
 	if isNull(node) {
@@ -81,7 +98,23 @@ func (d *decoder) text(node *yaml.Node, target reflect.Value, path string) {
 	}
 	if err := target.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(node.Value)); err != nil {
 		d.report(node.Line, path, err.Error())
+		return
 	}
+	if target.Type() == instant && target.IsZero() {
+		d.report(node.Line, path, fmt.Sprintf("%s stands for no time: leave the field out or give another", window.Time(0)))
+	}
+}
+
+func (d *decoder) integer(node *yaml.Node, target reflect.Value, path string) {
+	if isNull(node) {
+		return
+	}
+	n, err := strconv.ParseInt(node.Value, 10, 64)
+	if node.Kind != yaml.ScalarNode || err != nil {
+		d.report(node.Line, path, "want a whole number, got "+describe(node))
+		return
+	}
+	target.SetInt(n)
 }
 
 func (d *decoder) list(node *yaml.Node, target reflect.Value, path string) {
@@ -116,6 +149,9 @@ func (d *decoder) texts(node *yaml.Node, target reflect.Value, path string) {
 func (d *decoder) mapping(node *yaml.Node, target reflect.Value, path string) {
 	known := map[string]reflect.Value{}
 	for _, field := range reflect.VisibleFields(target.Type()) {
+		if field.Tag.Get("yaml") == "-" {
+			continue
+		}
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			known[name] = target.FieldByIndex(field.Index)
 		}

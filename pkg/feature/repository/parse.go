@@ -170,12 +170,14 @@ func (p *parser) document(file string, node *yaml.Node) {
 	case "BatchFeatureView":
 		view, at := add(p, &repository.BatchFeatureViews, file, o, node)
 		p.inlineSQL(view, at)
+	case "FeatureService":
+		add(p, &repository.FeatureServices, file, o, node)
 	default:
 		text := fmt.Sprintf("%q is unknown, want one of", o.kind)
 		if o.kind == "" {
 			text = "is required, one of"
 		}
-		p.report(file, node.Line, feature.Problem{Kind: "document", Name: o.name, Field: "kind", Text: text + " Entity, BatchSource, BatchFeatureView"})
+		p.report(file, node.Line, feature.Problem{Kind: "document", Name: o.name, Field: "kind", Text: text + " Entity, BatchSource, BatchFeatureView, FeatureService"})
 	}
 }
 
@@ -198,9 +200,11 @@ func add[T any](p *parser, list *[]T, file string, o object, node *yaml.Node) (*
 	}
 	*list = append(*list, *new(T))
 	added := &(*list)[len(*list)-1]
+	fields := reflect.ValueOf(added).Elem()
+	fields.FieldByName("DefinedIn").SetString(file)
 	at := document{file, node.Line, map[string]int{}}
 	d := &decoder{places: at.lines, report: report}
-	d.decode(node, reflect.ValueOf(added).Elem(), "")
+	d.decode(node, fields, "")
 	first, taken := p.parsed.places[o]
 	switch {
 	case o.name == "":

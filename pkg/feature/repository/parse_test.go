@@ -56,9 +56,9 @@ func TestValuesAreTakenAsTheyAreWritten(t *testing.T) {
 		"join_keys: &keys\n  - {name: 'on', type: String}\n---\nkind: Entity\nname: &n e2\ndescription: *n\njoin_keys: [{name: on, type: Int64}]\n"))
 	require.NoError(t, err)
 	require.Equal(t, []feature.Entity{
-		{Metadata: feature.Metadata{Name: "no", Description: "007", Tags: map[string]string{"1": "2", "x": "yes", "y": ""}},
+		{Metadata: feature.Metadata{Name: "no", Description: "007", Tags: map[string]string{"1": "2", "x": "yes", "y": ""}, DefinedIn: "features.yaml"},
 			JoinKeys: feature.Schema{{Name: "on", Type: feature.String}}},
-		{Metadata: feature.Metadata{Name: "e2", Description: "e2"}, JoinKeys: feature.Schema{{Name: "on", Type: feature.Int64}}},
+		{Metadata: feature.Metadata{Name: "e2", Description: "e2", DefinedIn: "features.yaml"}, JoinKeys: feature.Schema{{Name: "on", Type: feature.Int64}}},
 	}, parsed.Entities)
 }
 
@@ -165,7 +165,7 @@ func TestErrorsCanBeHandledOneByOne(t *testing.T) {
 	var broken *repository.Error
 	require.ErrorAs(t, err, &broken)
 	require.Equal(t, []repository.Problem{{File: "features.yaml", Line: 3, Problem: feature.Problem{
-		Kind: "Entity", Name: "airport", Field: "colour", Text: "unknown field, want one of description, join_keys, name, owner, tags",
+		Kind: "Entity", Name: "airport", Field: "colour", Text: "unknown field, want one of description, join_keys, name, owner, prevent_destroy, tags",
 	}}}, broken.Problems)
 }
 
