@@ -7,11 +7,11 @@
 //   - rows outside the query's interval, and rows without a timestamp, are
 //     dropped: a job can never write outside the window that it is covering;
 //   - memory is bounded by Limits and by the size of one record, not by the data;
-//   - the SQL is one SELECT that reads no clock, no randomness and no setting of
-//     the machine, so that a window that is run again gives the same rows.
-//     The last holds as far as a statement shows it: aggregates that depend on
-//     the order of their input (first, list, string_agg without ORDER BY, a sum
-//     of doubles) are the author's to avoid.
+//   - the SQL is one SELECT that reads the bounds of its interval, but no clock, no
+//     randomness and no setting of the machine, so that a window that is run again
+//     gives the same rows. The last holds as far as a statement shows it: aggregates
+//     that depend on the order of their input (first, list, string_agg without ORDER
+//     BY, a sum of doubles) are the author's to avoid.
 //
 // Rows come in no particular order: an ORDER BY decides what a LIMIT keeps, not
 // how records are delivered.

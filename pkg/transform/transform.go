@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -28,18 +29,28 @@ type Table struct {
 	// a narrower number, or a timestamp of another unit. A timestamp without a zone
 	// is UTC; nanoseconds are cut off toward 1970.
 	Schema feature.Schema
+	// Format of Files; empty means Parquet. In Delta, which is Parquet by the rules of
+	// Delta tables, and in JSON a column that a file or a row lacks is null; in the
+	// others each file must have all declared columns. CSV has a header line, and an
+	// empty field is null, quoted or not. JSON is one object a line. Both may be
+	// compressed (.gz). A text must be a value of the declared type: an integer is
+	// no 1.5, a JSON string no number, and a timestamp is RFC 3339 or SQL's form of
+	// it, in UTC if it has no offset.
+	Format feature.FileFormat
 	// TimestampField is the column that is held to Interval; rows where it is null
 	// are not visible. Empty: the whole table is visible.
 	TimestampField string
 	Interval       window.Interval
-	// Files are absolute local paths of Parquet files, taken literally; their
-	// layouts may differ. None is an empty table.
-	Files []string
+	// Files have absolute local paths, taken literally; their layouts may differ.
+	// None is an empty table. A file that is changed while it is read ends the run.
+	Files []source.File
 }
 
 // Query is one run of a view's SQL.
 type Query struct {
-	SQL    string // one SELECT; WITH is allowed
+	// SQL is one SELECT; WITH is allowed. $start_time and $end_time in it are the
+	// bounds of Interval, as TIMESTAMP without a zone in UTC.
+	SQL    string
 	Tables []Table
 	// Output lists the columns to return, in this order. Each must be in the SQL's
 	// result under the same name with this type.
@@ -73,13 +84,26 @@ type Stats struct {
 	Rows int64 // handed out
 }
 
+// Description is what can be told about a statement without its data.
+type Description struct {
+	Schema feature.Schema // of the result
+	// RowWise reports that the rows of the result come from one row each of the one
+	// source, whatever the other rows and the interval are. Then a range may be cut
+	// into runs in any way, and their results are the range's.
+	RowWise bool
+	// NotRowWise says for people why the statement is not known to be row-wise;
+	// empty if it is.
+	NotRowWise string
+	// UsesBounds reports that the statement has $start_time or $end_time in it.
+	UsesBounds bool
+}
+
 // Engine runs SQL. Implementations are safe for concurrent use; each call has
 // limits of its own.
 type Engine interface {
-	// Describe returns the columns of sql's result, over tables whose Files are
-	// ignored. A column whose type is no feature.Type is an ErrSQL that says which
-	// cast to write.
-	Describe(ctx context.Context, sql string, tables []Table) (feature.Schema, error)
+	// Describe tells what sql is and returns, over tables whose Files are ignored. A
+	// column whose type is no feature.Type is an ErrSQL that says which cast to write.
+	Describe(ctx context.Context, sql string, tables []Table) (Description, error)
 
 	// Run hands the result to fn in records of bounded size with the schema
 	// record.ArrowSchema(q.Output), none of them empty. fn must not use a record after

@@ -50,12 +50,17 @@ func Validate(sql string, tables []Table) error {
 		if err := validateSchema(t.Schema, t.TimestampField); err != nil {
 			return fmt.Errorf("%w: source %q: %w", ErrSQL, t.Name, err)
 		}
+		switch t.Format {
+		case "", feature.Parquet, feature.CSV, feature.JSON, feature.Delta:
+		default:
+			return fmt.Errorf("%w: source %q: format %q is unknown", ErrSQL, t.Name, t.Format)
+		}
 		if files += len(t.Files); files > MaxFiles {
 			return fmt.Errorf("%w: the sources have more than %d files: run shorter windows or compact them", ErrSQL, MaxFiles)
 		}
 		for _, file := range t.Files {
-			if file == "" || !plainText(file) {
-				return fmt.Errorf("%w: source %q: %q cannot be a file's path", ErrSQL, t.Name, file)
+			if file.Path == "" || !plainText(file.Path) {
+				return fmt.Errorf("%w: source %q: %q cannot be a file's path", ErrSQL, t.Name, file.Path)
 			}
 		}
 	}

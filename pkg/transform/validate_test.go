@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
 )
 
@@ -38,8 +39,9 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"unknown time":    {func(q *transform.Query) { q.Tables[0].TimestampField = "at" }, `timestamp field "at"`},
 		"time of no time": {func(q *transform.Query) { q.TimestampField = "id" }, `timestamp field "id"`},
 		"timeless output": {func(q *transform.Query) { q.TimestampField = "" }, "no timestamp field"},
-		"nameless file":   {func(q *transform.Query) { q.Tables[0].Files = []string{""} }, "file's path"},
-		"too many files":  {func(q *transform.Query) { q.Tables[0].Files = make([]string, transform.MaxFiles+1) }, "more than 10000 files"},
+		"nameless file":   {func(q *transform.Query) { q.Tables[0].Files = []source.File{{}} }, "file's path"},
+		"unknown format":  {func(q *transform.Query) { q.Tables[0].Format = "xml" }, `format "xml" is unknown`},
+		"too many files":  {func(q *transform.Query) { q.Tables[0].Files = make([]source.File, transform.MaxFiles+1) }, "more than 10000 files"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/transform"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // Engine implements transform.Engine. It has no state: the zero value is ready.
@@ -20,16 +21,16 @@ var _ transform.Engine = Engine{}
 var describeLimits = transform.Limits{MemoryBytes: 128 << 20, Threads: 1}
 
 // Describe implements transform.Engine.
-func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table) (feature.Schema, error) {
+func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table) (transform.Description, error) {
 	if err := transform.Validate(sql, tables); err != nil {
-		return nil, err
+		return transform.Description{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return transform.Description{}, err
 	}
 	s, err := open(describeLimits)
 	if err != nil {
-		return nil, err
+		return transform.Description{}, err
 	}
 	defer s.close()
 	empty := make([]transform.Table, len(tables))
@@ -37,10 +38,29 @@ func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table
 		empty[i] = t
 		empty[i].Files = nil
 	}
-	columns, err := s.prepareResult(ctx, sql, empty)
+	checked, err := s.check(sql, tables)
 	if err != nil {
-		return nil, err
+		return transform.Description{}, err
 	}
+	columns, err := s.prepareResult(ctx, checked, empty, anyWindow)
+	if err != nil {
+		return transform.Description{}, err
+	}
+	schema, err := resultSchema(columns)
+	if err != nil {
+		return transform.Description{}, err
+	}
+	why, err := s.notRowWise(checked, tables, schema)
+	if err != nil {
+		return transform.Description{}, err
+	}
+	return transform.Description{Schema: schema, RowWise: why == "", NotRowWise: why, UsesBounds: checked.bounds > 0}, nil
+}
+
+// anyWindow stands for the bounds where only their type matters.
+var anyWindow = window.Interval{Start: 0, End: 1}
+
+func resultSchema(columns []column) (feature.Schema, error) {
 	schema := make(feature.Schema, len(columns))
 	for i, c := range columns {
 		t, ok := resultTypes[c.Type]
@@ -90,7 +110,11 @@ func (Engine) Run(ctx context.Context, q transform.Query, fn func(arrow.Record) 
 type callbackError struct{ error }
 
 func (s *session) run(ctx context.Context, q transform.Query, fn func(arrow.Record) error) error {
-	columns, err := s.prepareResult(ctx, q.SQL, q.Tables)
+	checked, err := s.check(q.SQL, q.Tables)
+	if err != nil {
+		return err
+	}
+	columns, err := s.prepareResult(ctx, checked, q.Tables, q.Interval)
 	if err != nil {
 		return err
 	}
@@ -107,6 +131,12 @@ func (s *session) run(ctx context.Context, q transform.Query, fn func(arrow.Reco
 			err = again
 		}
 	}
+	if failed := (callbackError{}); errors.As(err, &failed) || ctx.Err() != nil {
+		return err
+	}
+	if changed := s.files.changed(); changed != nil {
+		return changed // whatever else was found in half-changed files
+	}
 	return err
 }
 
@@ -117,10 +147,11 @@ const reasonAttempts = 3
 
 func discard(arrow.Record) error { return nil }
 
-// prepareResult checks sql, creates the tables and makes sql's result a view.
-// It returns the result's columns.
-func (s *session) prepareResult(ctx context.Context, sql string, tables []transform.Table) ([]column, error) {
-	if err := s.check(sql, tables); err != nil {
+// prepareResult creates the tables and makes the statement's result over the
+// window i a view. It returns the result's columns.
+func (s *session) prepareResult(ctx context.Context, checked statement, tables []transform.Table, i window.Interval) ([]column, error) {
+	sql, err := s.bind(checked, tables, i)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.createTables(ctx, tables); err != nil {

@@ -35,7 +35,7 @@ func query(sql string, output feature.Schema, files ...string) transform.Query {
 	always := window.Interval{Start: window.MinTime, End: window.MaxTime}
 	return transform.Query{
 		SQL:            sql,
-		Tables:         []transform.Table{{Name: "events", Schema: events, TimestampField: "ts", Interval: always, Files: files}},
+		Tables:         []transform.Table{{Name: "events", Schema: events, TimestampField: "ts", Interval: always, Files: transformtest.Files(files...)}},
 		Output:         output,
 		TimestampField: "ts",
 		Interval:       always,
@@ -43,7 +43,7 @@ func query(sql string, output feature.Schema, files ...string) transform.Query {
 	}
 }
 
-func describe(sql string) (feature.Schema, error) {
+func describe(sql string) (transform.Description, error) {
 	return duckdb.Engine{}.Describe(context.Background(), sql, query("", nil).Tables)
 }
 

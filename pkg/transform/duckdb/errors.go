@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/tilery/tilery/pkg/transform"
@@ -12,9 +13,18 @@ type engineError string
 
 // Error leaves out DuckDB's advice about settings, which are not the author's to make.
 func (e engineError) Error() string {
-	message, _, _ := strings.Cut(string(e), "\n\nPossible solutions:")
+	message := advice.Split(string(e), 2)[0]
+	// What it tells about a CSV file goes with the advice, its name too.
+	if file := csvFile.FindStringSubmatch(string(e)); file != nil && len(message) < len(e) {
+		message = strings.TrimSpace(message) + "\nin file " + file[1]
+	}
 	return strings.TrimSpace(message)
 }
+
+var (
+	advice  = regexp.MustCompile(`\n\s*(?:Possible (?:solutions|fixes|Solution):|Try setting 'auto_detect')`)
+	csvFile = regexp.MustCompile(`\n  file = (.*)\n`)
+)
 
 // sqlErrors are the classes of DuckDB's errors that another attempt would meet
 // again. The C API gives a class for executed statements only, but each message

@@ -117,7 +117,7 @@ func TestColumnsMayHaveTheNamesOfFunctions(t *testing.T) {
 	tables := query("", nil).Tables
 	tables[0].Schema = append(events[:3:3], events[0])
 	tables[0].Schema[3].Name = "current_date"
-	schema, err := duckdb.Engine{}.Describe(t.Context(), `SELECT "current_date" FROM events`, tables)
+	described, err := duckdb.Engine{}.Describe(t.Context(), `SELECT "current_date" FROM events`, tables)
 	require.NoError(t, err)
-	require.Equal(t, tables[0].Schema[3:], schema)
+	require.Equal(t, tables[0].Schema[3:], described.Schema)
 }

@@ -20,12 +20,13 @@ type session struct {
 	db      bindings.Database
 	conn    bindings.Connection
 	tempDir string // of this session alone; empty when it may not spill
+	files   files  // that the tables read
 }
 
 // open starts an instance that neither loads extensions nor touches files other
 // than spilled ones below limits.TempDir, apart from what the caller reads.
 func open(limits transform.Limits) (*session, error) {
-	s := &session{}
+	s := &session{files: files{}}
 	if limits.TempDir != "" {
 		// DuckDB's names for spilled files clash when two instances share a directory.
 		dir, err := os.MkdirTemp(limits.TempDir, "duckdb-")

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
 )
 
@@ -29,7 +31,7 @@ func TestConfinedSessionReachesNoOtherFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "events.parquet")
 	require.NoError(t, s.exec("COPY (SELECT 1::BIGINT AS n) TO "+quoteText(file)))
-	table := transform.Table{Name: "events", Schema: feature.Schema{{Name: "n", Type: feature.Int64}}, Files: []string{file}}
+	table := transform.Table{Name: "events", Schema: feature.Schema{{Name: "n", Type: feature.Int64}}, Files: []source.File{{Path: file}}}
 	require.NoError(t, s.createTables(t.Context(), []transform.Table{table}))
 	for _, sql := range []string{
 		"SELECT content FROM read_text('/etc/passwd')",
@@ -71,7 +73,7 @@ func TestVolatileListIsComplete(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, macros)
 	for _, m := range macros {
-		err := s.check("SELECT "+m[1], nil)
+		_, err := s.check("SELECT "+m[1], nil)
 		if volatile[m[0]] == "" && !harmless[m[0]] && err != nil {
 			require.NotContains(t, err.Error(), "run again", "macro %s", m[0])
 		}
@@ -113,5 +115,15 @@ func FuzzCheckerToleratesAnyTree(f *testing.F) {
 		if json.Unmarshal([]byte(text), &tree) == nil {
 			_ = newChecker(tree, nil).walk(tree)
 		}
+	})
+}
+
+func FuzzHeadersAreReadOrRefused(f *testing.F) {
+	f.Add("a,b\n1,2")
+	f.Add("\ufeff\"a \"\"b\"\"\",\r\n")
+	f.Add("\"a\nb")
+	f.Fuzz(func(t *testing.T, text string) {
+		header, err := parseHeader(strings.NewReader(text))
+		require.True(t, err != nil || len(header) > 0)
 	})
 }

@@ -10,35 +10,45 @@ import (
 	"github.com/tilery/tilery/pkg/transform"
 )
 
+// statement is a view's SQL that has been checked.
+type statement struct {
+	sql    string
+	tree   map[string]any // DuckDB's syntax tree
+	bounds int            // how often $start_time and $end_time stand in it
+}
+
 // check refuses what is not one SELECT over tables whose result is a function
-// of their rows. It reads the syntax tree that DuckDB's parser makes, before anything is bound.
-func (s *session) check(sql string, tables []transform.Table) error {
+// of their rows and the bounds. It reads the syntax tree that DuckDB's parser makes,
+// before anything is bound.
+func (s *session) check(sql string, tables []transform.Table) (statement, error) {
 	rows, err := s.query("SELECT CAST(json_serialize_sql(" + quoteText(sql) + ") AS VARCHAR)")
 	if err != nil {
-		return fmt.Errorf("parse the statement: %w", err)
+		return statement{}, fmt.Errorf("parse the statement: %w", err)
 	}
 	var parsed struct {
-		Error      bool   `json:"error"`
-		Type       string `json:"error_type"`
-		Message    string `json:"error_message"`
-		Statements []any  `json:"statements"`
+		Error      bool             `json:"error"`
+		Type       string           `json:"error_type"`
+		Message    string           `json:"error_message"`
+		Statements []map[string]any `json:"statements"`
 	}
 	if err := json.Unmarshal([]byte(rows[0][0]), &parsed); err != nil {
-		return fmt.Errorf("parse the statement: %w", err)
+		return statement{}, fmt.Errorf("parse the statement: %w", err)
 	}
 	switch {
+	case parsed.Error && strings.Contains(parsed.Message, "positional parameters"):
+		return statement{}, fmt.Errorf("%w: %s", transform.ErrSQL, parsed.Message)
 	case parsed.Error && parsed.Type == "not implemented":
-		return fmt.Errorf("%w: only one SELECT is accepted, no other statement", transform.ErrSQL)
+		return statement{}, fmt.Errorf("%w: only one SELECT is accepted, no other statement", transform.ErrSQL)
 	case parsed.Error:
-		return fmt.Errorf("%w: %s", transform.ErrSQL, parsed.Message)
+		return statement{}, fmt.Errorf("%w: %s", transform.ErrSQL, parsed.Message)
 	case len(parsed.Statements) != 1:
-		return fmt.Errorf("%w: one SELECT is accepted, not %d statements", transform.ErrSQL, len(parsed.Statements))
+		return statement{}, fmt.Errorf("%w: one SELECT is accepted, not %d statements", transform.ErrSQL, len(parsed.Statements))
 	}
 	c := newChecker(parsed.Statements[0], tables)
 	if err := c.walk(parsed.Statements[0]); err != nil {
-		return fmt.Errorf("%w: %w", transform.ErrSQL, err)
+		return statement{}, fmt.Errorf("%w: %w", transform.ErrSQL, err)
 	}
-	return nil
+	return statement{sql, parsed.Statements[0], c.bounds}, nil
 }
 
 // checker walks a syntax tree. Names in it are lower case.
@@ -46,6 +56,7 @@ type checker struct {
 	tables  []string // as declared
 	known   map[string]bool
 	columns map[string]bool
+	bounds  int // seen
 }
 
 func newChecker(tree any, tables []transform.Table) *checker {
@@ -132,7 +143,10 @@ func (c *checker) visit(n map[string]any) error {
 	case "FUNCTION", "WINDOW":
 		return visitCall(n)
 	case "PARAMETER":
-		return fmt.Errorf("parameter $%v is not accepted: the sources are cut to their window already, without the SQL", n["identifier"])
+		if name := lower(n, "identifier"); name != startTime && name != endTime {
+			return fmt.Errorf("parameter $%s is not accepted, only $%s and $%s, the bounds of the window", name, startTime, endTime)
+		}
+		c.bounds++
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package duckdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -20,17 +19,20 @@ func (s *session) createTables(ctx context.Context, tables []transform.Table) er
 	statements := []string{"CREATE SCHEMA tilery"}
 	var paths []string
 	for _, t := range tables {
+		if err := s.files.note(t.Files); err != nil {
+			return fmt.Errorf("source %q: %w", t.Name, err)
+		}
 		parts, err := s.parts(ctx, t)
 		if err != nil {
 			return fmt.Errorf("source %q: %w", t.Name, err)
 		}
 		selects := make([]string, len(parts))
 		for i, p := range parts {
-			selects[i] = p.selectFrom(t)
+			selects[i] = p.selectFrom(t.Schema)
 		}
 		statements = append(statements, "CREATE VIEW main."+quoteName(t.Name)+" AS "+strings.Join(selects, " UNION ALL "))
 		for _, file := range t.Files {
-			paths = append(paths, file, literalPath(file))
+			paths = append(paths, file.Path, literalPath(file.Path))
 		}
 	}
 	if err := s.exec(statements...); err != nil {
@@ -40,102 +42,6 @@ func (s *session) createTables(ctx context.Context, tables []transform.Table) er
 		return fmt.Errorf("confine duckdb to the sources' files: %w", err)
 	}
 	return nil
-}
-
-// part is the files of a table that hold its declared columns in the same
-// types. Without files it stands for no rows.
-type part struct {
-	columns []column // as stored, in the order of the table's schema
-	files   []string
-}
-
-// parts groups the table's files by their types.
-func (s *session) parts(ctx context.Context, t transform.Table) ([]part, error) {
-	if len(t.Files) == 0 {
-		return []part{{}}, nil
-	}
-	var parts []part
-	index := make(map[string]int)
-	for _, file := range t.Files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		columns, err := s.storedColumns(t, file)
-		if err != nil {
-			return nil, fmt.Errorf("file %s: %w", file, err)
-		}
-		key := fmt.Sprint(columns)
-		i, ok := index[key]
-		if !ok {
-			i = len(parts)
-			index[key] = i
-			parts = append(parts, part{columns: columns})
-		}
-		parts[i].files = append(parts[i].files, file)
-	}
-	return parts, nil
-}
-
-// storedColumns finds the table's columns in a file.
-func (s *session) storedColumns(t transform.Table, file string) ([]column, error) {
-	stored, err := s.columns("(FROM " + readParquet([]string{file}) + ")")
-	if errors.Is(err, transform.ErrSQL) {
-		// A file that is cut off is no fault of the SQL: another attempt may find it whole.
-		return nil, errors.New(err.Error())
-	}
-	if err != nil {
-		return nil, err
-	}
-	types := make(map[string]string, len(stored))
-	names := make([]string, len(stored))
-	for i, c := range stored {
-		types[c.Name], names[i] = c.Type, c.Name
-	}
-	columns := make([]column, len(t.Schema))
-	for i, f := range t.Schema {
-		c := column{Name: f.Name, Type: types[f.Name]}
-		if c.Type == "" {
-			return nil, fmt.Errorf("%w: there is no column %q (%s), only %s", transform.ErrSQL, f.Name, f.Type, strings.Join(names, ", "))
-		}
-		if !c.readableAs(f.Type) {
-			return nil, fmt.Errorf("%w: column %q is %s, which cannot be read as the declared %s", transform.ErrSQL, f.Name, c.Type, f.Type)
-		}
-		columns[i] = c
-	}
-	return columns, nil
-}
-
-// selectFrom returns the SELECT of the part's visible rows and columns.
-func (p part) selectFrom(t transform.Table) string {
-	values := make([]string, len(t.Schema))
-	for i, f := range t.Schema {
-		value := "CAST(NULL AS " + sqlTypes[f.Type] + ")"
-		if len(p.files) > 0 {
-			value = p.columns[i].as(f.Type)
-		}
-		values[i] = value + " AS " + quoteName(f.Name)
-	}
-	sql := "SELECT " + strings.Join(values, ", ")
-	if len(p.files) == 0 {
-		return sql + " WHERE false"
-	}
-	sql += " FROM " + readParquet(p.files)
-	for _, c := range p.columns {
-		if c.Name == t.TimestampField {
-			sql += " WHERE " + c.within(t.Interval)
-		}
-	}
-	return sql
-}
-
-// readParquet reads exactly the columns that the files hold: names of
-// directories never add or replace one.
-func readParquet(files []string) string {
-	literal := make([]string, len(files))
-	for i, file := range files {
-		literal[i] = literalPath(file)
-	}
-	return "read_parquet(" + quoteList(literal) + ", hive_partitioning = false, union_by_name = false)"
 }
 
 // literalPath keeps DuckDB from reading a file's name as a pattern.

@@ -78,10 +78,16 @@ func (c column) as(t feature.Type) string {
 // within returns the condition that the timestamp column c lies in i. It
 // compares the stored values where they can be compared, so that row groups are skipped.
 func (c column) within(i window.Interval) string {
-	value, literal := c.as(feature.Timestamp), "TIMESTAMP '%s'"
 	if c.Type == timestampTZ {
-		value, literal = quoteName(c.Name), "TIMESTAMPTZ '%s+00'"
+		return between(quoteName(c.Name), "TIMESTAMPTZ '%s+00'", i)
 	}
+	return between(c.as(feature.Timestamp), timestampLiteral, i)
+}
+
+const timestampLiteral = "TIMESTAMP '%s'"
+
+// between returns the condition that value lies in i; literal is the format of an instant.
+func between(value, literal string, i window.Interval) string {
 	return fmt.Sprintf("%s >= "+literal+" AND %s < "+literal, value, instant(i.Start), value, instant(i.End))
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -77,13 +78,22 @@ func writeEvents(t *testing.T, start window.Time, count int) string {
 	return writeParquet(t, "events.parquet", r)
 }
 
+// Files returns files of these paths.
+func Files(paths ...string) []source.File {
+	out := make([]source.File, len(paths))
+	for i, path := range paths {
+		out[i].Path = path
+	}
+	return out
+}
+
 // query returns a query over one table "events" of the given files, which
 // returns the columns of output. The output's Timestamp column is cut to always, as
 // is the source's.
 func query(sql string, output feature.Schema, files ...string) transform.Query {
 	return transform.Query{
 		SQL:            sql,
-		Tables:         []transform.Table{{Name: "events", Schema: events, TimestampField: "ts", Interval: always, Files: files}},
+		Tables:         []transform.Table{{Name: "events", Schema: events, TimestampField: "ts", Interval: always, Files: Files(files...)}},
 		Output:         output,
 		TimestampField: "ts",
 		Interval:       always,

@@ -56,7 +56,7 @@ func testOutputColumns(t *testing.T, engine transform.Engine) {
 
 func testDescribe(t *testing.T, engine transform.Engine) {
 	q := query("", nil)
-	schema, err := engine.Describe(t.Context(), `
+	described, err := engine.Describe(t.Context(), `
 		SELECT id AS user_id, ts, n, n / 2.5e0 AS half, n > 1 AS "more", COUNT(*) OVER (PARTITION BY id) AS c,
 			CAST(n AS INTEGER) AS small
 		FROM events`, q.Tables)
@@ -69,7 +69,7 @@ func testDescribe(t *testing.T, engine transform.Engine) {
 		{Name: "more", Type: feature.Bool},
 		{Name: "c", Type: feature.Int64},
 		{Name: "small", Type: feature.Int64},
-	}, schema)
+	}, described.Schema)
 
 	for _, sql := range []string{
 		"SELECT CAST(n AS DECIMAL(10, 2)) AS v FROM events",
@@ -83,9 +83,9 @@ func testDescribe(t *testing.T, engine transform.Engine) {
 
 func testDescribeWithoutFiles(t *testing.T, engine transform.Engine) {
 	q := query("", nil, "/no/such/file.parquet")
-	schema, err := engine.Describe(t.Context(), "SELECT * FROM events", q.Tables)
+	described, err := engine.Describe(t.Context(), "SELECT * FROM events", q.Tables)
 	require.NoError(t, err)
-	require.Equal(t, events, schema)
+	require.Equal(t, events, described.Schema)
 }
 
 func testWrongSQL(t *testing.T, engine transform.Engine) {
@@ -102,8 +102,9 @@ func testWrongSQL(t *testing.T, engine transform.Engine) {
 		"SELECT id, id FROM events",
 		"SELECT 1 AS a) UNION (SELECT 2 AS a",
 		"SELECT * FROM events; SELECT * FROM events",
-		"SELECT * FROM events WHERE ts > $start_time",
+		"SELECT * FROM events WHERE ts > $begin",
 		"SELECT * FROM events WHERE n > ?",
+		"SELECT * FROM events WHERE ts > $start_time AND n > $1",
 		"DROP TABLE events",
 		"INSERT INTO events VALUES ('a', NULL, 1)",
 		"CREATE TABLE t (a INTEGER)",

@@ -91,7 +91,7 @@ func testWholeTable(t *testing.T, engine transform.Engine) {
 	q.Tables = append(q.Tables, transform.Table{
 		Name:   "names",
 		Schema: feature.Schema{{Name: "id", Type: feature.String}, {Name: "n", Type: feature.Int64}},
-		Files:  []string{writeJSON(t, record.ArrowSchema(events), `[{"id": "a", "ts": null, "n": 77}]`)},
+		Files:  Files(writeJSON(t, record.ArrowSchema(events), `[{"id": "a", "ts": null, "n": 77}]`)),
 	})
 	require.Equal(t, []string{"a|2001-01-01T00:00:00.999999Z|77"}, rows(t, engine, q))
 }
