@@ -4,39 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/workflows"
 )
 
 func (c *cli) jobCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "job",
-		Short: "Pause, resume, cancel or speed up a running job",
-		Long:  "Change a running job. JOB is the last column of tilery jobs.",
+		Short: "Pause, resume, retry, cancel, speed up or slow down a job",
+		Long:  "Change a job. JOB is the last column of tilery jobs, with or without --view.",
 		Args:  exactArgs(),
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(
 		c.updateCommand("pause", "Start no further window and commit what is built", workflows.UpdatePause),
 		c.updateCommand("resume", "Go on with a paused job", workflows.UpdateResume),
-		&cobra.Command{
-			Use:     "set-parallelism JOB NUMBER",
-			Short:   "Build that many windows at a time from now on",
-			Example: "  tilery job set-parallelism materialize/prod/airport_delays/all-all 8",
-			Args:    exactArgs("JOB", "NUMBER"),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				n, err := strconv.Atoi(args[1])
-				if err != nil {
-					return usageError{fmt.Errorf("NUMBER %q is no number", args[1])}
-				}
-				return c.update(cmd.Context(), args[0], workflows.UpdateParallelism, n)
-			},
-		},
+		c.numberCommand("set-parallelism", "Build that many windows at a time from now on", workflows.UpdateParallelism),
+		c.numberCommand("set-rate", "Start at most that many windows a minute from now on; 0 is no limit", workflows.UpdateRate),
+		c.retryCommand(),
 		&cobra.Command{
 			Use:   "cancel JOB",
 			Short: "Commit what is built and end the job",
@@ -59,8 +51,43 @@ func (c *cli) updateCommand(use, short, update string) *cobra.Command {
 	}
 }
 
+func (c *cli) numberCommand(use, short, update string) *cobra.Command {
+	return &cobra.Command{
+		Use:     use + " JOB NUMBER",
+		Short:   short,
+		Example: "  tilery job " + use + " materialize/prod/airport_delays/all-all 8",
+		Args:    exactArgs("JOB", "NUMBER"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := strconv.Atoi(args[1])
+			if err != nil {
+				return usageError{fmt.Errorf("NUMBER %q is no number", args[1])}
+			}
+			return c.update(cmd.Context(), args[0], update, n)
+		},
+	}
+}
+
+var recordedID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// workflowOf returns the workflow of a job that is named by its record or by the
+// workflow itself.
+func (c *cli) workflowOf(ctx context.Context, id string) (string, error) {
+	if !recordedID.MatchString(id) {
+		return id, nil
+	}
+	response, err := c.client().Job(ctx, api.GetJobRequest{Workspace: c.workspace, JobID: id})
+	if err != nil {
+		return "", err
+	}
+	return response.Job.WorkflowID, nil
+}
+
 // update changes a running job and prints its progress.
 func (c *cli) update(ctx context.Context, id, name string, args ...any) error {
+	id, err := c.workflowOf(ctx, id)
+	if err != nil {
+		return err
+	}
 	t, err := c.dial(ctx)
 	if err != nil {
 		return err
@@ -80,7 +107,10 @@ func (c *cli) update(ctx context.Context, id, name string, args ...any) error {
 		return printJSON(c.out, progress)
 	}
 	state := "running"
-	if progress.Paused {
+	switch {
+	case progress.Waiting:
+		state = "waiting for its turn"
+	case progress.Paused:
 		state = "paused"
 	}
 	_, err = fmt.Fprintf(c.out, "%s: %s, %d of %d windows committed\n", id, state, progress.Committed, progress.Windows)
@@ -89,6 +119,10 @@ func (c *cli) update(ctx context.Context, id, name string, args ...any) error {
 
 // cancel asks the job to end and waits until it has.
 func (c *cli) cancel(ctx context.Context, id string) error {
+	id, err := c.workflowOf(ctx, id)
+	if err != nil {
+		return err
+	}
 	t, err := c.dial(ctx)
 	if err != nil {
 		return err

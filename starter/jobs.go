@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,15 +29,23 @@ type job struct {
 }
 
 func (c *cli) jobsCommand() *cobra.Command {
-	limit := 0
+	limit, view := 0, ""
 	command := &cobra.Command{
-		Use:     "jobs [VIEW]",
-		Short:   "List the jobs of a view, or of the workspace, newest first",
-		Example: "  tilery jobs airport_delays --limit 10",
+		Use:   "jobs [VIEW]",
+		Short: "List the jobs of a view, or of the workspace, newest first",
+		Long: "List what Temporal knows of the jobs of VIEW, or of the whole workspace. With --view, list the recorded jobs\n" +
+			"of a view instead: Temporal forgets jobs some time after they ended, the records stay.",
+		Example: "  tilery jobs airport_delays --limit 10\n  tilery jobs --view airport_delays",
 		Args:    maxArgs("VIEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 1 || limit > maxJobs {
 				return usageError{fmt.Errorf("--limit %d: want 1 to %d", limit, maxJobs)}
+			}
+			if view != "" {
+				if len(args) > 0 {
+					return usageError{errors.New("want VIEW or --view, not both")}
+				}
+				return c.recorded(cmd, view, limit)
 			}
 			jobs, err := c.listJobs(cmd.Context(), args, limit)
 			if err != nil {
@@ -46,6 +55,7 @@ func (c *cli) jobsCommand() *cobra.Command {
 		},
 	}
 	command.Flags().IntVar(&limit, "limit", 100, "how many jobs to list at most")
+	command.Flags().StringVar(&view, "view", "", "list the recorded jobs of this view")
 	return command
 }
 

@@ -80,6 +80,16 @@ func TestWrongCommandLinesExitWith2(t *testing.T) {
 		"get-online v -k origin":                "--key origin: want NAME=VALUE",
 		"get-online v -k =ATL":                  "--key =ATL: want NAME=VALUE",
 		"get-online v -k a=1 -k a=2":            "--key a=2: a is given twice",
+		"describe":                              "want NAME, got 0 arguments",
+		"workspace create":                      "want NAME, got 0 arguments",
+		"workspace destroy prod":                "want no arguments, got 2 arguments",
+		"materialization-status":                "want VIEW, got 0 arguments",
+		"materialization-status v --limit 0":    "--limit 0: want 1 to 100000",
+		"job retry":                             "want JOB, got 0 arguments",
+		"job retry j --window noon":             `--window: time "noon" is not RFC 3339, for instance 2001-02-03T04:05:06Z or 2001-02-03`,
+		"job set-rate j fast":                   `NUMBER "fast" is no number`,
+		"jobs v --view v":                       "want VIEW or --view, not both",
+		"apply a --plan b":                      "want DIRECTORY or --plan, not both: the plan knows its directory",
 		"jobs --limit 0":                        "--limit 0: want 1 to 1000",
 		"jobs --limit 1001":                     "--limit 1001: want 1 to 1000",
 		"materialize v --start yesterday":       `--start: time "yesterday" is not RFC 3339, for instance 2001-02-03T04:05:06Z or 2001-02-03`,
@@ -136,102 +146,12 @@ func TestBrokenRepositoriesAreExplainedWithoutAServer(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "features.yaml"), []byte("kind: Entity\nname: airport\ncolour: blue\n---\nkind: Source\n"), 0o600))
 	for _, command := range []string{"plan", "apply"} {
 		require.Equal(t, outcome{1, "", "tilery: " + dir + " cannot be used:\n" +
-			"features.yaml:3: Entity airport: colour: unknown field, want one of description, join_keys, name, owner, tags\n" +
-			"features.yaml:5: document: kind: \"Source\" is unknown, want one of Entity, BatchSource, BatchFeatureView\n",
+			"features.yaml:3: Entity airport: colour: unknown field, want one of description, join_keys, name, owner, prevent_destroy, tags\n" +
+			"features.yaml:5: document: kind: \"Source\" is unknown, want one of Entity, BatchSource, BatchFeatureView, FeatureService\n",
 		}, invoke(t, nil, "", command, dir))
 	}
 	empty := t.TempDir()
 	require.Equal(t, outcome{1, "", "tilery: read feature repository " + empty + ": no .yaml files\n"}, invoke(t, nil, "", "plan", empty))
-}
-
-const (
-	planned = `{"workspace": "prod", "base_generation": 3, "changes": [
-		{"action": "CREATE", "kind": "Entity", "name": "airport"},
-		{"action": "UPDATE", "kind": "BatchSource", "name": "flights", "fields": [{"field": "owner", "old": "\"me\""}]},
-		{"action": "RECREATE", "kind": "BatchFeatureView", "name": "delays", "fingerprint": "b2", "fields": [
-			{"field": "description", "new": "\"late\""}, {"field": "fingerprint", "old": "a1", "new": "b2"}]},
-		{"action": "DELETE", "kind": "BatchFeatureView", "name": "old"}]}`
-	printed = `Plan for workspace prod, now at generation 3:
-
-  + CREATE Entity airport
-  ~ UPDATE BatchSource flights
-      owner: "me" -> (none)
-  ~ RECREATE BatchFeatureView delays
-      description: (none) -> "late"
-      fingerprint: a1 -> b2
-  - DELETE BatchFeatureView old
-
-`
-	unchanged = `{"workspace": "prod", "base_generation": 3, "changes": []}`
-	applied   = `{"workspace": "prod", "base_generation": 3, "changes": [], "generation": 4}`
-	question  = "Are you sure you want to apply this plan? [y/N]> "
-)
-
-func TestPlanIsPrinted(t *testing.T) {
-	t.Parallel()
-	server := serve(t, map[string]string{api.PlanPath: planned})
-	require.Equal(t, outcome{0, printed, ""}, invoke(t, server, "", "plan", "../examples/flights", "-w", "prod"))
-	var sent api.PlanRequest
-	require.NoError(t, json.Unmarshal([]byte(server.bodies[0]), &sent))
-	require.Equal(t, "prod", sent.Workspace)
-	require.Len(t, sent.Files, 2)
-
-	got := invoke(t, server, "", "plan", "../examples/flights", "-o", "json")
-	require.Equal(t, 0, got.code)
-	require.Equal(t, requireJSON(t, planned), requireJSON(t, got.out))
-
-	server.replies[api.PlanPath] = unchanged
-	require.Equal(t, outcome{0, "Workspace prod is up to date with generation 3.\n", ""}, invoke(t, server, "", "plan", "../examples/flights"))
-	require.Equal(t, []any{}, requireJSON(t, invoke(t, server, "", "plan", "../examples/flights", "-o", "json").out)["changes"])
-}
-
-func TestWhatTheServerRefusesIsExplained(t *testing.T) {
-	t.Parallel()
-	server := serve(t, map[string]string{api.PlanPath: `{"message": "features.yaml:30: no such column\n    LINE 1", "code": 3}`})
-	server.status = http.StatusBadRequest
-	for _, command := range []string{"plan", "apply"} {
-		require.Equal(t, outcome{1, "", "tilery: ../examples/flights cannot be used:\nfeatures.yaml:30: no such column\n    LINE 1\n"},
-			invoke(t, server, "", command, "../examples/flights"))
-	}
-	server.replies[api.PlanPath] = `{"message": "Timed out", "code": 4}`
-	require.Equal(t, outcome{1, "", "tilery: Timed out\n"}, invoke(t, server, "", "plan", "../examples/flights"))
-}
-
-func TestApplyAsks(t *testing.T) {
-	t.Parallel()
-	both := []string{api.PlanPath, api.ApplyPath}
-	for answer, agreed := range map[string]bool{
-		"y\n": true, "Y\n": true, " yes \n": true, "y": true,
-		"\n": false, "": false, "n\n": false, "yy\n": false, "no\ny\n": false, strings.Repeat(" ", 2000) + "y\n": false,
-	} {
-		server := serve(t, map[string]string{api.PlanPath: planned, api.ApplyPath: applied})
-		got := invoke(t, server, answer, "apply", "../examples/flights")
-		if !agreed {
-			require.Equal(t, outcome{1, printed, question + "tilery: not applied\n"}, got, "%q", answer)
-			require.Equal(t, both[:1], server.asked)
-			continue
-		}
-		require.Equal(t, outcome{0, printed + "Applied as generation 4.\n", question}, got, "%q", answer)
-		require.Equal(t, both, server.asked)
-		require.Equal(t, 3.0, requireJSON(t, server.bodies[1])["base_generation"])
-	}
-}
-
-func TestApplyDoesNotAskInVain(t *testing.T) {
-	t.Parallel()
-	server := serve(t, map[string]string{api.PlanPath: planned, api.ApplyPath: applied})
-	require.Equal(t, outcome{0, printed + "Applied as generation 4.\n", ""}, invoke(t, server, "", "apply", "../examples/flights", "--yes"))
-
-	server.replies[api.PlanPath] = unchanged
-	require.Equal(t, outcome{0, "Workspace prod is up to date with generation 3.\n", ""}, invoke(t, server, "", "apply", "../examples/flights"))
-}
-
-func TestApplyInJSONShowsThePlanWhereItAsks(t *testing.T) {
-	t.Parallel()
-	server := serve(t, map[string]string{api.PlanPath: planned, api.ApplyPath: applied})
-	got := invoke(t, server, "y\n", "apply", "../examples/flights", "-o", "json")
-	require.Equal(t, printed+question, got.errOut)
-	require.Equal(t, requireJSON(t, applied), requireJSON(t, got.out))
 }
 
 func TestVectorsArePrinted(t *testing.T) {

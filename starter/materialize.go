@@ -26,6 +26,7 @@ type materializeFlags struct {
 	overwrite        bool
 	detach           bool
 	parallelism      int
+	rate             int
 	commitWindows    int
 	heartbeatTimeout time.Duration
 }
@@ -44,7 +45,8 @@ func (c *cli) materializeCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return c.materialize(cmd.Context(), input, f.detach)
+			id := workflows.MaterializeID(input.Workspace, input.View, input.StartTime, input.EndTime)
+			return c.materialize(cmd.Context(), id, input, f.detach)
 		},
 	}
 	flags := command.Flags()
@@ -54,6 +56,7 @@ func (c *cli) materializeCommand() *cobra.Command {
 	flags.BoolVar(&f.overwrite, "overwrite", false, "build windows again that are materialized already")
 	flags.BoolVar(&f.detach, "detach", false, "start the workflow and do not wait for it")
 	flags.IntVar(&f.parallelism, "parallelism", 0, "windows at a time (default 4)")
+	flags.IntVar(&f.rate, "rate", 0, "windows a minute at most (default no limit)")
 	flags.IntVar(&f.commitWindows, "commit-windows", 0, "windows a commit (default 16)")
 	flags.DurationVar(&f.heartbeatTimeout, "heartbeat-timeout", 0, "how soon a window of a dead worker starts again (default 30s)")
 	return command
@@ -61,7 +64,7 @@ func (c *cli) materializeCommand() *cobra.Command {
 
 func (f materializeFlags) input(cmd *cobra.Command, workspace, view string) (workflows.MaterializeInput, error) {
 	in := workflows.MaterializeInput{
-		Workspace: workspace, View: view, Overwrite: f.overwrite, Parallelism: f.parallelism, CommitWindows: f.commitWindows,
+		Workspace: workspace, View: view, Overwrite: f.overwrite, Parallelism: f.parallelism, CommitWindows: f.commitWindows, Rate: f.rate,
 	}
 	if f.heartbeatTimeout < 0 || f.heartbeatTimeout%time.Second != 0 {
 		return in, fmt.Errorf("--heartbeat-timeout %v: want whole seconds from 0s up", f.heartbeatTimeout)
@@ -86,14 +89,14 @@ func (f materializeFlags) input(cmd *cobra.Command, workspace, view string) (wor
 	return in, nil
 }
 
-func (c *cli) materialize(ctx context.Context, in workflows.MaterializeInput, detach bool) error {
+func (c *cli) materialize(ctx context.Context, id string, in workflows.MaterializeInput, detach bool) error {
 	t, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
 	run, err := t.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:        workflows.MaterializeID(in.Workspace, in.View, in.StartTime, in.EndTime),
+		ID:        id,
 		TaskQueue: workflows.TaskQueueControl,
 		// The same range twice at a time is a mistake; again after it ended is not.
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
@@ -117,6 +120,10 @@ func (c *cli) materialize(ctx context.Context, in workflows.MaterializeInput, de
 	}
 	if c.output == "json" {
 		return printJSON(c.out, result)
+	}
+	if result.Skipped != "" {
+		fmt.Fprintf(c.out, "Nothing to do for %s: %s.\n", in.View, result.Skipped)
+		return nil
 	}
 	fmt.Fprintf(c.out, "Materialized %s %v: %d windows committed, %d tiles, %d online cells.\n",
 		in.View, *result.Range, result.Committed, result.Rows, result.Cells)

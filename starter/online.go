@@ -13,10 +13,12 @@ import (
 
 func (c *cli) getOnlineCommand() *cobra.Command {
 	var keys []string
+	service := false
 	command := &cobra.Command{
 		Use:     "get-online VIEW --key NAME=VALUE",
 		Short:   "Read one feature vector from the online store",
-		Example: "  tilery get-online airport_delays --key origin=ATL",
+		Long:    "Read the features of VIEW, or with --service of the feature service of that name, for one set of join keys.",
+		Example: "  tilery get-online airport_delays --key origin=ATL\n  tilery get-online fraud --service --key buyer=17",
 		Args:    exactArgs("VIEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			joinKeys := map[string]any{}
@@ -31,12 +33,18 @@ func (c *cli) getOnlineCommand() *cobra.Command {
 				}
 				joinKeys[name] = value
 			}
-			response, err := c.client().GetFeatures(cmd.Context(), api.GetFeaturesParams{
-				FeatureViewName: args[0], WorkspaceName: c.workspace, JoinKeyMap: joinKeys,
+			params := api.GetFeaturesParams{
+				WorkspaceName: c.workspace, JoinKeyMap: joinKeys,
 				MetadataOptions: api.MetadataOptions{
 					IncludeNames: true, IncludeEffectiveTimes: true, IncludeDataTypes: true, IncludeServingStatus: true,
 				},
-			})
+			}
+			if service {
+				params.FeatureServiceName = args[0]
+			} else {
+				params.FeatureViewName = args[0]
+			}
+			response, err := c.client().GetFeatures(cmd.Context(), params)
 			if err != nil {
 				return err
 			}
@@ -44,6 +52,7 @@ func (c *cli) getOnlineCommand() *cobra.Command {
 		},
 	}
 	command.Flags().StringArrayVarP(&keys, "key", "k", nil, "join key as NAME=VALUE; repeat for composite keys")
+	command.Flags().BoolVar(&service, "service", false, "VIEW is a feature service")
 	return command
 }
 

@@ -28,6 +28,10 @@ func newProgressBar(w io.Writer) *progressBar {
 }
 
 func (b *progressBar) show(p workflows.MaterializeResult) {
+	if p.Waiting {
+		b.draw("waiting: as many jobs of the view run as may at a time")
+		return
+	}
 	if p.Windows == 0 {
 		return
 	}
@@ -38,6 +42,10 @@ func (b *progressBar) show(p workflows.MaterializeResult) {
 	if p.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", p.Failed)
 	}
+	b.draw(line)
+}
+
+func (b *progressBar) draw(line string) {
 	if line == b.last {
 		return
 	}

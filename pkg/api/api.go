@@ -2,21 +2,24 @@
 // (pkg/serve) and the client (pkg/client).
 //
 // /api/v1/feature-service/* has Tecton's names and shapes: requests in snake_case
-// or camelCase, responses in camelCase, Int64 as decimal strings. The other
+// or camelCase, responses in camelCase, Int64 as decimal strings. So have
+// list-materialization-jobs and get-materialization-job, in snake_case. The other
 // endpoints are Tilery's own, in snake_case. Every error is an Error.
 package api
 
-import (
-	"github.com/tilery/tilery/pkg/feature/repository"
-	"github.com/tilery/tilery/pkg/registry"
-)
-
 // Paths of the endpoints. All take POST, health takes GET.
 const (
-	GetFeaturesPath = "/api/v1/feature-service/get-features"
-	PlanPath        = "/api/v1/registry/plan"
-	ApplyPath       = "/api/v1/registry/apply"
-	HealthPath      = "/healthz"
+	GetFeaturesPath           = "/api/v1/feature-service/get-features"
+	PlanPath                  = "/api/v1/registry/plan"
+	ApplyPath                 = "/api/v1/registry/apply"
+	DescribePath              = "/api/v1/registry/describe"
+	CreateWorkspacePath       = "/api/v1/registry/create-workspace"
+	GetWorkspacePath          = "/api/v1/registry/get-workspace"
+	ListWorkspacesPath        = "/api/v1/registry/list-workspaces"
+	MaterializationStatusPath = "/api/v1/jobs/materialization-status"
+	ListJobsPath              = "/api/v1/jobs/list-materialization-jobs"
+	GetJobPath                = "/api/v1/jobs/get-materialization-job"
+	HealthPath                = "/healthz"
 )
 
 // Code is a gRPC status code, as Tecton's errors carry it.
@@ -43,27 +46,3 @@ type Error struct {
 
 // Error implements error.
 func (e *Error) Error() string { return e.Message }
-
-// PlanRequest asks what applying the files would change.
-type PlanRequest struct {
-	Workspace string            `json:"workspace"`
-	Files     []repository.File `json:"files"`
-}
-
-// PlanResponse is the difference to the newest generation.
-type PlanResponse struct {
-	registry.Plan
-}
-
-// ApplyRequest applies the files if the newest generation is still the one that
-// the plan was made against.
-type ApplyRequest struct {
-	PlanRequest
-	BaseGeneration int64 `json:"base_generation"`
-}
-
-// ApplyResponse tells what was applied.
-type ApplyResponse struct {
-	registry.Plan
-	Generation int64 `json:"generation"`
-}

@@ -39,8 +39,9 @@ type GetFeaturesResponse struct {
 	Metadata *Metadata `json:"metadata,omitempty"`
 }
 
-// Result holds the values in the order of the features' names: nil, bool,
-// float64 (or "NaN", "Infinity", "-Infinity"), or string; Int64 is a decimal string.
+// Result holds the values in the order of the features' namespaces and names: nil,
+// bool, float64 (or "NaN", "Infinity", "-Infinity"), or string; Int64 is a decimal
+// string, a Timestamp RFC 3339.
 type Result struct {
 	Features []any `json:"features"`
 }
@@ -57,14 +58,15 @@ type Status string
 // The statuses.
 const (
 	Present     Status = "PRESENT"
-	MissingData Status = "MISSING_DATA" // the window holds no row of the entity
+	MissingData Status = "MISSING_DATA" // no row of the entity in the window, or within the ttl
 )
 
 // FeatureMetadata describes one feature; what was not asked for is absent.
 type FeatureMetadata struct {
-	Name string `json:"name,omitempty"` // feature view and feature, joined by a dot
-	// EffectiveTime is the latest spine time at which the offline store gives the
-	// same value.
+	Name string `json:"name,omitempty"` // namespace (the view's name by default) and feature, joined by a dot
+	// EffectiveTime is a spine time at which the offline store gives the same value:
+	// of an aggregation, and where there is no row, the latest such; of a row without
+	// aggregations the first, which is the row's effective time.
 	EffectiveTime *time.Time `json:"effectiveTime,omitempty"`
 	DataType      *DataType  `json:"dataType,omitempty"`
 	Status        Status     `json:"status,omitempty"`

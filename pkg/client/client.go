@@ -53,6 +53,47 @@ func (c *Client) GetFeatures(ctx context.Context, p api.GetFeaturesParams) (api.
 	return call[api.GetFeaturesResponse](ctx, c, api.GetFeaturesPath, api.GetFeaturesRequest{Params: p})
 }
 
+// ServiceMetadata tells what a feature service takes and gives.
+func (c *Client) ServiceMetadata(ctx context.Context, p api.ServiceMetadataParams) (api.ServiceMetadata, error) {
+	return call[api.ServiceMetadata](ctx, c, api.ServiceMetadataPath, api.ServiceMetadataRequest{Params: p})
+}
+
+// Describe returns the properties of an object.
+func (c *Client) Describe(ctx context.Context, r api.DescribeRequest) (api.DescribeResponse, error) {
+	return call[api.DescribeResponse](ctx, c, api.DescribePath, r)
+}
+
+// CreateWorkspace makes a workspace, live or for development. Code
+// api.FailedPrecondition means that it is there, of the other kind.
+func (c *Client) CreateWorkspace(ctx context.Context, r api.WorkspaceRequest) (api.WorkspaceResponse, error) {
+	return call[api.WorkspaceResponse](ctx, c, api.CreateWorkspacePath, r)
+}
+
+// Workspace tells of a workspace; one that nobody created is for development.
+func (c *Client) Workspace(ctx context.Context, name string) (api.WorkspaceResponse, error) {
+	return call[api.WorkspaceResponse](ctx, c, api.GetWorkspacePath, api.WorkspaceRequest{Workspace: name})
+}
+
+// Workspaces lists all workspaces by name.
+func (c *Client) Workspaces(ctx context.Context) (api.ListWorkspacesResponse, error) {
+	return call[api.ListWorkspacesResponse](ctx, c, api.ListWorkspacesPath, struct{}{})
+}
+
+// MaterializationStatus returns the status table of a view.
+func (c *Client) MaterializationStatus(ctx context.Context, r api.MaterializationStatusRequest) (api.MaterializationStatusResponse, error) {
+	return call[api.MaterializationStatusResponse](ctx, c, api.MaterializationStatusPath, r)
+}
+
+// ListJobs returns the jobs of a view, the newest first.
+func (c *Client) ListJobs(ctx context.Context, r api.ListJobsRequest) (api.ListJobsResponse, error) {
+	return call[api.ListJobsResponse](ctx, c, api.ListJobsPath, r)
+}
+
+// Job returns one job.
+func (c *Client) Job(ctx context.Context, r api.GetJobRequest) (api.GetJobResponse, error) {
+	return call[api.GetJobResponse](ctx, c, api.GetJobPath, r)
+}
+
 func call[Response any](ctx context.Context, c *Client, path string, request any) (Response, error) {
 	var response Response
 	body, err := json.Marshal(request)

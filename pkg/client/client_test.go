@@ -77,6 +77,56 @@ func TestCallsPostJSONToTheirPath(t *testing.T) {
 	}
 }
 
+func TestEachCallHasItsPath(t *testing.T) {
+	t.Parallel()
+	var path, body string
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		path, body = r.URL.Path, string(data)
+		_, _ = io.WriteString(w, "{}")
+	})
+	c := client.New(server.URL)
+	for _, call := range []struct {
+		call       func() error
+		path, body string
+	}{
+		{func() error {
+			_, err := c.Describe(t.Context(), api.DescribeRequest{Workspace: "prod", Name: "v"})
+			return err
+		}, "/api/v1/registry/describe", `{"workspace":"prod","name":"v"}`},
+		{func() error {
+			_, err := c.CreateWorkspace(t.Context(), api.WorkspaceRequest{Workspace: "a", Live: true})
+			return err
+		}, "/api/v1/registry/create-workspace", `{"workspace":"a","live":true}`},
+		{func() error {
+			_, err := c.ServiceMetadata(t.Context(), api.ServiceMetadataParams{FeatureServiceName: "s", WorkspaceName: "a"})
+			return err
+		}, "/api/v1/feature-service/metadata", `{"params":{"featureServiceName":"s","workspaceName":"a"}}`},
+		{func() error { _, err := c.Workspace(t.Context(), "a"); return err }, "/api/v1/registry/get-workspace", `{"workspace":"a"}`},
+		{func() error { _, err := c.Workspaces(t.Context()); return err }, "/api/v1/registry/list-workspaces", `{}`},
+		{func() error {
+			_, err := c.MaterializationStatus(t.Context(), api.MaterializationStatusRequest{Workspace: "a", FeatureView: "v", ErrorsOnly: true})
+			return err
+		}, "/api/v1/jobs/materialization-status", `{"workspace":"a","feature_view":"v","errors_only":true}`},
+		{func() error {
+			_, err := c.ListJobs(t.Context(), api.ListJobsRequest{Workspace: "a", FeatureView: "v"})
+			return err
+		}, "/api/v1/jobs/list-materialization-jobs", `{"workspace":"a","feature_view":"v"}`},
+		{func() error {
+			_, err := c.Job(t.Context(), api.GetJobRequest{Workspace: "a", FeatureView: "v", JobID: "j"})
+			return err
+		}, "/api/v1/jobs/get-materialization-job", `{"workspace":"a","feature_view":"v","job_id":"j"}`},
+	} {
+		require.NoError(t, call.call())
+		require.Equal(t, call.path, path)
+		require.JSONEq(t, call.body, body)
+	}
+}
+
 func TestErrorsOfTheServerKeepTheirCode(t *testing.T) {
 	t.Parallel()
 	server := serve(t, answer(http.StatusConflict, `{"error": "plan again", "message": "plan again", "code": 10}`))

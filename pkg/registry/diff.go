@@ -25,13 +25,15 @@ const (
 
 // FieldChange is one field that differs; values are JSON, empty when absent.
 // The fingerprint of a view that is recreated is among them, as plain text.
+// defined_in changes when a definition moves to another file, of no consequence.
 type FieldChange struct {
 	Field string `json:"field"`
 	Old   string `json:"old,omitempty"`
 	New   string `json:"new,omitempty"`
 }
 
-// Change is what happens to one object.
+// Change is what happens to one object. Of one that is created, Fields has what
+// tells people what it is, its description and owner.
 type Change struct {
 	Action      Action        `json:"action"`
 	Kind        string        `json:"kind"`
@@ -42,18 +44,30 @@ type Change struct {
 
 // diff lists changes in the order of kinds, then names; none is an empty list.
 func diff(before, after *feature.Repository) ([]Change, error) {
-	entities, err := compare("Entity", before.Entities, after.Entities, func(e feature.Entity) string { return e.Name })
+	entities, err := compare(KindEntity, before.Entities, after.Entities, func(e feature.Entity) string { return e.Name })
 	if err != nil {
 		return nil, err
 	}
-	sources, err := compare("BatchSource", before.BatchSources, after.BatchSources, func(s feature.BatchSource) string { return s.Name })
+	sources, err := compare(KindSource, before.BatchSources, after.BatchSources, func(s feature.BatchSource) string { return s.Name })
 	if err != nil {
 		return nil, err
 	}
-	views, err := compare("BatchFeatureView", before.BatchFeatureViews, after.BatchFeatureViews, func(v feature.BatchFeatureView) string { return v.Name })
+	views, err := compare(KindView, before.BatchFeatureViews, after.BatchFeatureViews, func(v feature.BatchFeatureView) string { return v.Name })
 	if err != nil {
 		return nil, err
 	}
+	if views, err = recreations(views, before, after); err != nil {
+		return nil, err
+	}
+	services, err := compare(KindService, before.FeatureServices, after.FeatureServices, func(s feature.FeatureService) string { return s.Name })
+	if err != nil {
+		return nil, err
+	}
+	return append([]Change{}, slices.Concat(entities, sources, views, services)...), nil
+}
+
+// recreations marks the views whose stored data is of no use to their new definition.
+func recreations(views []Change, before, after *feature.Repository) ([]Change, error) {
 	for _, v := range after.BatchFeatureViews {
 		was, err := fingerprint(before, v.Name)
 		if err != nil {
@@ -66,7 +80,7 @@ func diff(before, after *feature.Repository) ([]Change, error) {
 		views = mark(views, v.Name, was, is)
 	}
 	slices.SortFunc(views, func(a, b Change) int { return cmp.Compare(a.Name, b.Name) })
-	return append([]Change{}, slices.Concat(entities, sources, views)...), nil
+	return views, nil
 }
 
 // mark sets a view's fingerprint, and Recreate where it changed: also when the
@@ -76,7 +90,7 @@ func mark(views []Change, name, was, is string) []Change {
 	recreated := was != "" && was != is
 	if i < 0 && recreated {
 		i = len(views)
-		views = append(views, Change{Kind: "BatchFeatureView", Name: name})
+		views = append(views, Change{Kind: KindView, Name: name})
 	}
 	if i >= 0 {
 		views[i].Fingerprint = is
@@ -117,7 +131,7 @@ func compare[T any](kind string, before, after []T, nameOf func(T) string) ([]Ch
 		was, is := old[name], current[name]
 		switch {
 		case was == nil:
-			changes = append(changes, Change{Action: Create, Kind: kind, Name: name})
+			changes = append(changes, Change{Action: Create, Kind: kind, Name: name, Fields: introduce(is)})
 		case is == nil:
 			changes = append(changes, Change{Action: Delete, Kind: kind, Name: name})
 		default:
@@ -146,6 +160,16 @@ func byName[T any](list []T, nameOf func(T) string) (map[string]fieldsOf, error)
 		out[nameOf(item)] = fields
 	}
 	return out, nil
+}
+
+func introduce(created fieldsOf) []FieldChange {
+	var fields []FieldChange
+	for _, name := range []string{"description", "owner"} {
+		if value, ok := created[name]; ok {
+			fields = append(fields, FieldChange{Field: name, New: string(value)})
+		}
+	}
+	return fields
 }
 
 func compareFields(was, is fieldsOf) []FieldChange {

@@ -6,6 +6,12 @@
 // resolved by the document's own id. Whoever needs the desired state reads the
 // newest generation; a request or a job uses one generation from start to end.
 //
+// Beside its generations a workspace may have one more document, put once, that
+// says whether it is live. Development workspaces are planned, applied and
+// described like live ones; whoever materializes asks Workspace first.
+//
 // Planner judges definitions: their form, their references and, with the SQL
-// engine, that each transformation returns the columns that its view needs.
+// engine, that each transformation returns the columns that its view needs. In a
+// live workspace it refuses to destroy what prevent_destroy protects. It writes
+// nothing.
 package registry

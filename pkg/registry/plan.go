@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/feature/repository"
@@ -15,10 +13,13 @@ import (
 // Plan is the difference between the newest generation and a repository.
 type Plan struct {
 	Workspace string   `json:"workspace"`
+	Live      bool     `json:"live"`            // else a development workspace: nothing will be materialized
 	Base      int64    `json:"base_generation"` // 0: nothing was applied yet
 	Changes   []Change `json:"changes"`
 
-	Repository feature.Repository `json:"-"` // with every view's schema filled in
+	Before     feature.Repository               `json:"-"` // as applied
+	Repository feature.Repository               `json:"-"` // as planned, with every view's schema filled in
+	Described  map[string]transform.Description `json:"-"` // the SQL of each view, by its name
 }
 
 // Planner plans changes of a workspace.
@@ -28,17 +29,19 @@ type Planner struct {
 }
 
 // Plan judges the files and compares them with the newest generation. The error
-// is a *repository.Error when the definitions are at fault, repository.ErrTooLarge
-// or ErrWorkspace.
+// is a *repository.Error when the definitions are at fault, a *ProtectedError when
+// prevent_destroy forbids a change, repository.ErrTooLarge or ErrWorkspace.
 func (p *Planner) Plan(ctx context.Context, workspace string, files []repository.File) (Plan, error) {
-	if err := CheckWorkspace(workspace); err != nil {
+	kind, err := p.Registry.Workspace(ctx, workspace)
+	if err != nil {
 		return Plan{}, err
 	}
 	parsed, err := repository.Parse(files)
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := p.describe(ctx, parsed); err != nil {
+	described, err := p.describe(ctx, parsed)
+	if err != nil {
 		return Plan{}, err
 	}
 	latest, err := p.Registry.Latest(ctx, workspace)
@@ -49,38 +52,15 @@ func (p *Planner) Plan(ctx context.Context, workspace string, files []repository
 	if err != nil {
 		return Plan{}, fmt.Errorf("compare with generation %d of %s: %w", latest.Number, workspace, err)
 	}
-	return Plan{Workspace: workspace, Base: latest.Number, Changes: changes, Repository: parsed.Repository}, nil
-}
-
-// describe fills in the schema of every view from its SQL and checks that the
-// columns that the view needs are there with their types.
-func (p *Planner) describe(ctx context.Context, parsed *repository.Parsed) error {
-	var problems []repository.Problem
-	for i := range parsed.BatchFeatureViews {
-		definition := &parsed.BatchFeatureViews[i]
-		report := func(field, format string, args ...any) {
-			problems = append(problems, parsed.Locate(feature.Problem{
-				Kind: "BatchFeatureView", Name: definition.Name, Field: field, Text: fmt.Sprintf(format, args...)}))
+	if kind.Live {
+		if err := protect(&latest.Repository, changes); err != nil {
+			return Plan{}, err
 		}
-		view, err := parsed.View(definition.Name)
-		if err != nil {
-			return err
-		}
-		schema, err := p.Engine.Describe(ctx, definition.Transformation, tables(view))
-		if errors.Is(err, transform.ErrSQL) {
-			report("transformation", "%v", err)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("check the SQL of %s: %w", definition.Name, err)
-		}
-		checkSchema(view, schema, report)
-		definition.Schema = schema
 	}
-	if len(problems) > 0 {
-		return &repository.Error{Problems: problems}
-	}
-	return nil
+	return Plan{
+		Workspace: workspace, Live: kind.Live, Base: latest.Number, Changes: changes,
+		Before: latest.Repository, Repository: parsed.Repository, Described: described,
+	}, nil
 }
 
 func tables(view feature.View) []transform.Table {
@@ -89,30 +69,4 @@ func tables(view feature.View) []transform.Table {
 		tables[i] = transform.Table{Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField}
 	}
 	return tables
-}
-
-func checkSchema(view feature.View, schema feature.Schema, report func(field, format string, args ...any)) {
-	want := append(view.JoinKeys(), feature.Field{Name: view.TimestampField, Type: feature.Timestamp})
-	for _, column := range want {
-		got, ok := schema.Lookup(column.Name)
-		switch {
-		case !ok:
-			report("transformation", "the SQL returns no column %q of type %s; it returns %s", column.Name, column.Type, schema)
-		case got.Type != column.Type:
-			report("transformation", "the SQL returns %q as %s, want %s: cast it", column.Name, got.Type, column.Type)
-		}
-	}
-	for i, a := range view.Aggregations {
-		column, ok := schema.Lookup(a.Column)
-		if !ok {
-			report(fmt.Sprintf("aggregations[%d].column", i), "the SQL returns no column %q, only %s", a.Column, strings.Join(schema.Names(), ", "))
-			continue
-		}
-		if _, err := a.Function.Output(column.Type); err != nil {
-			report(fmt.Sprintf("aggregations[%d].function", i), "%v, the type of %q", err, a.Column)
-		}
-	}
-	if len(view.Schema) > 0 && !slices.Equal(view.Schema, schema) {
-		report("schema", "the SQL returns %s: leave the schema out or make it the same", schema)
-	}
 }

@@ -71,9 +71,16 @@ func TestPlanOfAnEmptyWorkspaceCreatesEverything(t *testing.T) {
 	require.Zero(t, plan.Base)
 	g := b.apply()
 	require.Equal(t, []registry.Change{
-		{Action: registry.Create, Kind: "Entity", Name: "airport"},
-		{Action: registry.Create, Kind: "BatchSource", Name: "flights"},
-		{Action: registry.Create, Kind: "BatchFeatureView", Name: "airport_delays", Fingerprint: b.fingerprint(g)},
+		{Action: registry.Create, Kind: "Entity", Name: "airport", Fields: []registry.FieldChange{
+			{Field: "description", New: `"An airport by its IATA code"`},
+		}},
+		{Action: registry.Create, Kind: "BatchSource", Name: "flights", Fields: []registry.FieldChange{
+			{Field: "description", New: `"Domestic flights of January 2001, one row a flight"`},
+		}},
+		{Action: registry.Create, Kind: "BatchFeatureView", Name: "airport_delays", Fingerprint: b.fingerprint(g), Fields: []registry.FieldChange{
+			{Field: "description", New: `"Flights and their arrival delay by airport of origin"`},
+			{Field: "owner", New: `"flights@example.com"`},
+		}},
 	}, plan.Changes)
 	require.Equal(t, feature.Schema{{Name: "origin", Type: feature.String}, {Name: "departure", Type: feature.Timestamp}, {Name: "delay", Type: feature.Int64}},
 		g.BatchFeatureViews[0].Schema)
@@ -235,8 +242,8 @@ type failing struct {
 }
 
 // Describe implements transform.Engine.
-func (f failing) Describe(context.Context, string, []transform.Table) (feature.Schema, error) {
-	return nil, f.err
+func (f failing) Describe(context.Context, string, []transform.Table) (transform.Description, error) {
+	return transform.Description{}, f.err
 }
 
 func TestAnEngineThatFailsIsNoFaultOfTheDefinitions(t *testing.T) {

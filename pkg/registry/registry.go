@@ -23,10 +23,15 @@ var (
 	ErrConflict = errors.New("the workspace changed since the plan was made")
 	// ErrWorkspace is a name that cannot be a workspace.
 	ErrWorkspace = errors.New("bad workspace name")
+	// ErrExists is a workspace that cannot be created since it is there, of another kind.
+	ErrExists = errors.New("exists already")
 )
 
-// format of the documents that this package writes; it reads no newer one.
-const format = 1
+// Formats of the documents that this package writes; it reads no newer ones.
+const (
+	format          = 1
+	workspaceFormat = 1
+)
 
 // Generation is one applied state of a workspace.
 type Generation struct {
@@ -35,6 +40,7 @@ type Generation struct {
 	Number    int64       `json:"generation"` // from 1, without gaps
 	ID        string      `json:"id"`         // unique to the apply that wrote it
 	AppliedAt window.Time `json:"applied_at"` // product time
+	Objects   []Object    `json:"objects,omitempty"`
 
 	feature.Repository
 }
@@ -118,35 +124,6 @@ func (r *Registry) newest(ctx context.Context, workspace string, known int64) (i
 	return known, nil
 }
 
-// Workspaces returns the workspaces that something was ever applied to, in order.
-func (r *Registry) Workspaces(ctx context.Context) ([]string, error) {
-	var out []string
-	for after := ""; ; {
-		name, err := r.nextWorkspace(ctx, after)
-		if err != nil {
-			return nil, fmt.Errorf("list workspaces: %w", err)
-		}
-		if name == "" {
-			return out, nil
-		}
-		out = append(out, name)
-		after = "registry/" + name + "0" // the byte after the slash: past all its generations
-	}
-}
-
-func (r *Registry) nextWorkspace(ctx context.Context, after string) (string, error) {
-	for info, err := range r.bucket.List(ctx, "registry/", after) {
-		if err != nil {
-			return "", err
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(info.Key, "registry/"), "/")
-		if _, ok := numberOf(name, info.Key); ok {
-			return name, nil
-		}
-	}
-	return "", nil
-}
-
 // Get returns one generation, or ErrNotFound.
 func (r *Registry) Get(ctx context.Context, workspace string, number int64) (Generation, error) {
 	if err := CheckWorkspace(workspace); err != nil {
@@ -196,12 +173,15 @@ func (r *Registry) Apply(ctx context.Context, workspace string, base int64, repo
 	if err := CheckWorkspace(workspace); err != nil {
 		return Generation{}, err
 	}
+	var before Generation
 	if base != 0 {
-		if _, err := r.Get(ctx, workspace, base); err != nil {
+		var err error
+		if before, err = r.Get(ctx, workspace, base); err != nil {
 			return Generation{}, fmt.Errorf("apply on generation %d: %w", base, err)
 		}
 	}
 	g := Generation{Format: format, Workspace: workspace, Number: base + 1, ID: rand.Text(), AppliedAt: now, Repository: repository}
+	g.Objects = objects(workspace, &before, &repository, now)
 	data, err := json.MarshalIndent(g, "", " ")
 	if err != nil {
 		return Generation{}, fmt.Errorf("encode generation %d: %w", g.Number, err)

@@ -276,6 +276,7 @@ func TestDocumentsAreReadableJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &document))
 	require.Equal(t, map[string]any{
 		"format": 1.0, "workspace": "prod", "generation": 1.0, "id": g.ID, "applied_at": "2001-09-09T01:46:40Z",
+		"objects":  []any{map[string]any{"kind": "Entity", "name": "airport", "id": g.Objects[0].ID, "created_at": "2001-09-09T01:46:40Z"}},
 		"entities": []any{map[string]any{"name": "airport", "join_keys": []any{map[string]any{"name": "k", "type": "String"}}}},
 	}, document)
 }
