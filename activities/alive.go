@@ -31,32 +31,73 @@ var (
 // progress. The work's context ends when the job is cancelled, when the worker
 // stops, and when the work reports no progress for stallTimeout. If it does not
 // heed its context even then, the heartbeats have stopped as well, and Temporal
-// starts the next attempt beside it. Errors are translated.
-func alive[T any](ctx context.Context, work func(ctx context.Context, report func(materialize.Progress)) (T, error)) (T, error) {
+// starts the next attempt beside it. Errors are translated, failures counted by
+// retry. At last, while the heart still beats, ended is called with the outcome.
+func alive[T any](ctx context.Context, retry Retry, ended func(error), work func(ctx context.Context, report func(materialize.Progress)) (T, error)) (T, error) {
 	var zero T
+	retry = retry.withDefaults()
+	h := &heart{movedAt: time.Now()}
+	h.state.Failures = failuresBefore(ctx)
+	if err := retry.interrupted(ctx, h.state.Failures); err != nil {
+		return zero, err
+	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	h := &heart{movedAt: time.Now()}
 	var beating sync.WaitGroup
 	beating.Go(func() { h.beat(ctx, inner, cancel) })
 	out, err := work(inner, h.report)
-	cause := context.Cause(inner)
+	if err != nil {
+		err = h.judge(ctx, retry, err, context.Cause(inner))
+	}
+	if ended != nil {
+		ended(err)
+	}
 	cancel(nil)
 	beating.Wait()
-	switch {
-	case err == nil:
-		return out, nil
-	case errors.Is(cause, errStalled) || errors.Is(cause, errStopping):
-		return zero, temporal.NewApplicationError(cause.Error(), ErrorInterrupted)
+	if err != nil {
+		h.send(ctx) // the next attempt finds the count of failures there
+		return zero, err
 	}
-	return zero, translate(err)
+	return out, nil
+}
+
+// judge returns what Temporal is told of an attempt's error and counts failures.
+func (h *heart) judge(ctx context.Context, retry Retry, err, cause error) error {
+	translated := translate(err)
+	var permanent *temporal.ApplicationError
+	switch {
+	case errors.Is(cause, errStopping):
+		return temporal.NewApplicationError(cause.Error(), ErrorInterrupted)
+	case errors.Is(cause, errStalled):
+		return retry.failed(cause, ErrorInterrupted, h.fail())
+	case ctx.Err() != nil: // cancelled, or out of time
+		return translated
+	case errors.As(translated, &permanent):
+		return translated
+	}
+	return retry.failed(err, ErrorFailed, h.fail())
+}
+
+// beatState is what a heartbeat carries. Temporal hands the last one of an attempt
+// to the next.
+type beatState struct {
+	materialize.Progress
+	Failures int `json:"failures,omitempty"` // attempts that failed by themselves
+}
+
+func failuresBefore(ctx context.Context) int {
+	var last beatState
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
+		return 0
+	}
+	return last.Failures
 }
 
 // heart knows how far the work is.
 type heart struct {
-	mu       sync.Mutex
-	progress materialize.Progress
-	movedAt  time.Time
+	mu      sync.Mutex
+	state   beatState
+	movedAt time.Time
 }
 
 // beat sends heartbeats until inner ends, and ends it when there is a reason to.
@@ -67,12 +108,11 @@ func (h *heart) beat(ctx, inner context.Context, cancel context.CancelCauseFunc)
 	defer ticker.Stop()
 	stopping := activity.GetWorkerStopChannel(ctx)
 	for {
-		progress, moving := h.read()
-		if !moving {
+		if !h.moving() {
 			cancel(errStalled)
 			return
 		}
-		activity.RecordHeartbeat(ctx, progress)
+		h.send(ctx)
 		select {
 		case <-inner.Done():
 			return
@@ -84,16 +124,31 @@ func (h *heart) beat(ctx, inner context.Context, cancel context.CancelCauseFunc)
 	}
 }
 
+func (h *heart) send(ctx context.Context) {
+	h.mu.Lock()
+	state := h.state
+	h.mu.Unlock()
+	activity.RecordHeartbeat(ctx, state)
+}
+
 func (h *heart) report(p materialize.Progress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p != h.progress {
-		h.progress, h.movedAt = p, time.Now()
+	if p != h.state.Progress {
+		h.state.Progress, h.movedAt = p, time.Now()
 	}
 }
 
-func (h *heart) read() (progress materialize.Progress, moving bool) {
+// fail counts a failure and returns how many there were.
+func (h *heart) fail() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.progress, time.Since(h.movedAt) < stallTimeout
+	h.state.Failures++
+	return h.state.Failures
+}
+
+func (h *heart) moving() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.movedAt) < stallTimeout
 }

@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
@@ -29,9 +30,13 @@ const (
 	ErrorHistory  = "HistoryGone"  // the log no longer tells what the online store lacks
 )
 
-// ErrorInterrupted is the type of the error of work that the worker itself
-// ended. It is retried.
-const ErrorInterrupted = "Interrupted"
+// Types of the errors of attempts, which are retried, and of the last of them.
+const (
+	ErrorFailed      = "Failed"           // work failed in a way that may pass
+	ErrorInterrupted = "Interrupted"      // the worker itself ended the work
+	ErrorWaiting     = "Waiting"          // it is not yet the job's turn
+	ErrorExhausted   = "RetriesExhausted" // work failed too often; not retried
+)
 
 var permanent = []struct {
 	sentinel error
@@ -40,6 +45,7 @@ var permanent = []struct {
 	{materialize.ErrRange, ErrorInput},
 	{materialize.ErrOverlap, ErrorOverlap},
 	{materialize.ErrTooLarge, ErrorTooLarge},
+	{ledger.ErrInvalid, ErrorInput},
 	{registry.ErrNotFound, ErrorNotFound},
 	{registry.ErrWorkspace, ErrorInput},
 	{transform.ErrSQL, ErrorSQL},
@@ -47,6 +53,7 @@ var permanent = []struct {
 	{record.ErrKey, ErrorSQL},
 	{source.ErrNoFiles, ErrorSource},
 	{source.ErrURI, ErrorSource},
+	{source.ErrTable, ErrorSource},
 	{offline.ErrCorrupt, ErrorCorrupt},
 	{offline.ErrMismatch, ErrorCorrupt},
 	{offline.ErrStale, ErrorStale},

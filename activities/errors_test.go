@@ -39,6 +39,7 @@ func TestErrorsAreTranslated(t *testing.T) {
 		{record.ErrKey, activities.ErrorSQL},
 		{source.ErrNoFiles, activities.ErrorSource},
 		{source.ErrURI, activities.ErrorSource},
+		{source.ErrTable, activities.ErrorSource},
 		{materialize.ErrTooLarge, activities.ErrorTooLarge},
 		{transform.ErrOutOfMemory, activities.ErrorTooLarge},
 		{online.ErrTooLarge, activities.ErrorTooLarge},

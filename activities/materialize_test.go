@@ -33,10 +33,11 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 	require.Equal(t, window.Interval{Start: instant("2001-01-01"), End: instant("2001-02-01")}, plan.Range)
 	require.True(t, plan.Online)
 	require.Equal(t, 31, plan.Windows())
-	require.Equal(t, day("2001-01-01"), plan.Window(0))
-	require.Equal(t, day("2001-01-31"), plan.Window(30))
+	require.Equal(t, day("2001-01-01"), plan.Chunk(0, 1))
+	require.Equal(t, day("2001-01-31"), plan.Chunk(30, 1))
+	require.Equal(t, instant("2001-01-31"), plan.OnlineFrom, "serving needs one day")
 
-	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(4)})
+	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Chunk(4, 1)})
 	require.Equal(t, day("2001-01-05"), built.Range)
 	require.NotZero(t, built.Rows)
 	require.NotZero(t, built.Bytes)
@@ -45,7 +46,7 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 	require.Equal(t, activities.Commit{Version: 1, Committed: 1}, execute[activities.Commit](t, env, "CommitWindows", request))
 	again := execute[activities.Commit](t, env, "CommitWindows", request)
 	require.Equal(t, activities.Commit{Version: 1, Committed: 1}, again, "an answer that was lost: the same builds once more")
-	other := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(4)})
+	other := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Chunk(4, 1)})
 	done := execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{other.Manifest}})
 	require.Equal(t, 1, done.Done, "the window is covered")
 	superseded := execute[activities.Commit](t, env, "CommitWindows",
@@ -55,13 +56,13 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 		activities.CommitRequest{Target: plan.Target, Manifests: []string{built.Manifest}, Overwrite: true})
 	require.Equal(t, 1, superseded.Superseded, "of two builds, the one that read later stays")
 
-	applied := execute[activities.Applied](t, env, "ApplyOnline", plan.Target)
+	applied := execute[activities.Applied](t, env, "ApplyOnline", activities.ApplyRequest{Target: plan.Target})
 	require.Equal(t, superseded.Version, applied.Version)
 	require.Equal(t, built.Rows, applied.Cells)
 	require.Equal(t, instant("2001-01-06"), *applied.Watermark)
-	again2 := execute[activities.Applied](t, env, "ApplyOnline", plan.Target)
+	again2 := execute[activities.Applied](t, env, "ApplyOnline", activities.ApplyRequest{Target: plan.Target})
 	require.Zero(t, again2.Cells, "there is nothing to do twice")
-	view, err := w.materialize.Engine.Target(t.Context(), "dev", 1, "delays")
+	view, err := w.materialize.Engine.Target(t.Context(), "prod", 1, "delays")
 	require.NoError(t, err)
 	status, _, ok, err := online.ReadStatus(t.Context(), store, view.Store())
 	require.NoError(t, err)
@@ -69,8 +70,6 @@ func TestAWindowTravelsFromPlanToOnline(t *testing.T) {
 	require.Equal(t, applied.Version, status.Applied)
 }
 
-// Two builds of a window are ordered by when their attempts started, as the
-// server tells it, not by when they happen to read or to finish.
 func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -78,15 +77,15 @@ func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
 	request := activities.IncrementalRequest{Target: target, MaxWindows: 3}
 	plan := execute[activities.Plan](t, env, "PlanIncremental", request)
 	require.Equal(t, 3, plan.Windows())
-	require.Equal(t, day("2001-01-31"), plan.Window(0))
-	require.Equal(t, day("2001-01-29"), plan.Window(2))
+	require.Equal(t, day("2001-01-31"), plan.Chunk(0, 1))
+	require.Equal(t, day("2001-01-29"), plan.Chunk(2, 1))
 	require.Equal(t, int64(1), plan.Generation)
 
-	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Window(1)})
+	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Chunk(1, 1)})
 	execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{built.Manifest}})
 	plan = execute[activities.Plan](t, env, "PlanIncremental", request)
 	require.Equal(t, []window.Interval{day("2001-01-31"), day("2001-01-29"), day("2001-01-28")},
-		[]window.Interval{plan.Window(0), plan.Window(1), plan.Window(2)})
+		[]window.Interval{plan.Chunk(0, 1), plan.Chunk(1, 1), plan.Chunk(2, 1)})
 
 	request.View = "gone"
 	plan = execute[activities.Plan](t, env, "PlanIncremental", request)
@@ -105,6 +104,8 @@ func TestOnlineViewsAreThoseOfTheNewestGeneration(t *testing.T) {
 	require.ErrorContains(t, err, `no feature view "gone"`)
 }
 
+// Two builds of a window are ordered by when their attempts started, as the
+// server tells it, not by when they happen to read or to finish.
 func TestReadAtIsTheStartOfTheAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -123,7 +124,7 @@ func TestReadAtIsTheStartOfTheAttempt(t *testing.T) {
 	})
 }
 
-var fitForKeys = regexp.MustCompile(`^builds/dev/delays/[0-9a-f]+/20010105T000000Z-[A-Za-z0-9._-]+-1\.json$`)
+var fitForKeys = regexp.MustCompile(`^builds/prod/delays/[0-9a-f]+/20010105T000000Z-[A-Za-z0-9._-]+-1\.json$`)
 
 func TestNamesOfAttemptsAreFitForFiles(t *testing.T) {
 	t.Parallel()

@@ -64,6 +64,10 @@ func (s *Schedules) ReconcileSchedules(ctx context.Context, r ReconcileRequest) 
 }
 
 func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled, error) {
+	kind, err := s.Registry.Workspace(ctx, workspace)
+	if err != nil {
+		return Reconciled{}, err
+	}
 	g, err := s.Registry.Latest(ctx, workspace)
 	if err != nil {
 		return Reconciled{}, err
@@ -71,7 +75,7 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 	out := Reconciled{Generation: g.Number}
 	wanted := map[string]bool{}
 	for _, definition := range g.BatchFeatureViews {
-		if !definition.Offline {
+		if !definition.Offline || !kind.Live {
 			continue
 		}
 		view, err := g.View(definition.Name)
@@ -88,6 +92,27 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 	return out, err
 }
 
+// notePaused tells a pause by the definition from a person's, which stays.
+const notePaused = "Paused by the definition: batch_trigger is MANUAL"
+
+// scheduleState is how the view's schedule stands after a pass, which it changes
+// only by the definition.
+func scheduleState(view feature.View, before client.ScheduleState) client.ScheduleState {
+	manual := view.BatchTrigger == feature.Manual
+	state := before
+	switch {
+	case manual && !before.Paused:
+		state.Paused, state.Note = true, notePaused
+	case !manual && before.Paused && before.Note == notePaused:
+		state.Paused, state.Note = false, scheduleNote(view)
+	}
+	return state
+}
+
+func scheduleNote(view feature.View) string {
+	return fmt.Sprintf("Windows of %s of %s", feature.Duration(view.Schedule()), view.Name)
+}
+
 // ensure makes the view's schedule be there with the right times.
 func (s *Schedules) ensure(ctx context.Context, workspace string, view feature.View, out *Reconciled) error {
 	spec := scheduleSpec(view)
@@ -96,33 +121,39 @@ func (s *Schedules) ensure(ctx context.Context, workspace string, view feature.V
 	var missing *serviceerror.NotFound
 	switch {
 	case errors.As(err, &missing):
-		_, err = s.Client.Create(ctx, client.ScheduleOptions{
-			ID: ScheduleID(workspace, view.Name), Spec: spec, Action: s.Action(workspace, view.Name),
-			// A run fills whatever is missing, so one that waits is enough for all that were due.
-			Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: view.Schedule(),
-			Note: fmt.Sprintf("Windows of %s of %s", feature.Duration(view.Schedule()), view.Name),
-		})
-		if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-			return nil // an earlier attempt made it
-		}
-		if err == nil {
-			out.Created++
-		}
-		return err
+		return s.create(ctx, workspace, view, out)
 	case err != nil:
 		return err
-	case sameTimes(*described.Schedule.Spec, spec):
+	case sameTimes(*described.Schedule.Spec, spec) && *described.Schedule.State == scheduleState(view, *described.Schedule.State):
 		return nil
 	}
 	out.Updated++
 	return handle.Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			schedule := in.Description.Schedule
-			schedule.Spec = &spec
+			state := scheduleState(view, *schedule.State)
+			schedule.Spec, schedule.State = &spec, &state
 			schedule.Action = s.Action(workspace, view.Name)
 			return &client.ScheduleUpdate{Schedule: &schedule}, nil
 		},
 	})
+}
+
+func (s *Schedules) create(ctx context.Context, workspace string, view feature.View, out *Reconciled) error {
+	state := scheduleState(view, client.ScheduleState{Note: scheduleNote(view)})
+	_, err := s.Client.Create(ctx, client.ScheduleOptions{
+		ID: ScheduleID(workspace, view.Name), Spec: scheduleSpec(view), Action: s.Action(workspace, view.Name),
+		// A run fills whatever is missing, so one that waits is enough for all that were due.
+		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: view.Schedule(),
+		Paused: state.Paused, Note: state.Note,
+	})
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		return nil // an earlier attempt made it
+	}
+	if err == nil {
+		out.Created++
+	}
+	return err
 }
 
 func sameTimes(a, b client.ScheduleSpec) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/feature/repository"
+	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline/delta"
 	"github.com/tilery/tilery/pkg/registry"
@@ -52,7 +53,7 @@ offline: true
 `
 
 // world is the engine over temporary directories, with the view "delays" of the
-// workspace "dev" applied, at the end of January 2001.
+// workspace "prod" applied, at the end of January 2001.
 type world struct{ materialize *activities.Materialize }
 
 func newWorld(t *testing.T) *world {
@@ -61,23 +62,31 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	sources, err := source.NewLocal("../examples/flights")
 	require.NoError(t, err)
+	records := ledger.New(bucket)
 	w := &world{&activities.Materialize{
+		Ledger: records,
 		Engine: &materialize.Engine{
-			Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{},
+			Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{}, Ledger: records,
 			Offline: delta.New(bucket, delta.Options{ScratchDir: t.TempDir()}),
 			Options: materialize.Options{ScratchDir: t.TempDir()},
 		},
 		Clock: clock.Fixed(instant("2001-02-01")),
 	}}
+	w.apply(t, "prod", 0, definitions)
+	return w
+}
+
+// apply puts definitions in the place of a generation.
+func (w *world) apply(t *testing.T, workspace string, base int64, definitions string) {
+	t.Helper()
 	planner := registry.Planner{Registry: w.materialize.Engine.Registry, Engine: duckdb.Engine{}}
-	plan, err := planner.Plan(t.Context(), "dev", []repository.File{
+	plan, err := planner.Plan(t.Context(), workspace, []repository.File{
 		{Path: "features.yaml", Content: definitions},
 		{Path: "delays.sql", Content: "SELECT origin, date, delay FROM flights"},
 	})
 	require.NoError(t, err)
-	_, err = planner.Registry.Apply(t.Context(), "dev", 0, plan.Repository, instant("2001-02-01"))
+	_, err = planner.Registry.Apply(t.Context(), workspace, base, plan.Repository, instant("2001-02-01"))
 	require.NoError(t, err)
-	return w
 }
 
 func instant(text string) window.Time {
@@ -93,7 +102,7 @@ func day(text string) window.Interval {
 	return window.Interval{Start: start, End: start.Add(24 * time.Hour)}
 }
 
-var target = activities.Target{Workspace: "dev", View: "delays"}
+var target = activities.Target{Workspace: "prod", View: "delays"}
 
 // environment runs the activities as a worker would.
 func (w *world) environment() *testsuite.TestActivityEnvironment {
@@ -122,11 +131,16 @@ func (f sourceFunc) Files(ctx context.Context, _ feature.BatchSource, _ window.I
 	return f(ctx)
 }
 
+func (f sourceFunc) Scan(ctx context.Context, _ feature.BatchSource, _ window.Interval) (source.Scan, error) {
+	_, err := f(ctx)
+	return source.Scan{}, err
+}
+
 // runFunc is a transform.Engine whose results have no rows.
 type runFunc func(ctx context.Context, report func(transform.Progress)) error
 
-func (f runFunc) Describe(context.Context, string, []transform.Table) (feature.Schema, error) {
-	return nil, nil
+func (f runFunc) Describe(context.Context, string, []transform.Table) (transform.Description, error) {
+	return transform.Description{}, nil
 }
 
 func (f runFunc) Run(ctx context.Context, q transform.Query, _ func(arrow.Record) error) (transform.Stats, error) {

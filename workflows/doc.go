@@ -13,7 +13,13 @@
 // error's details. Starting any job again is always safe. Reconcile is no job: it
 // runs for as long as its workspace, and a pass that fails is made up for by the next.
 //
-// Bounds: history is cut by continue-as-new (windowsPerRun), parallelism and
+// A job's life: it plans against the newest generation, waits for its turn where
+// too many jobs of the view came first, builds and commits chunks of windows that
+// follow from the plan by arithmetic, and ends. The ledger gets each of its states;
+// what a person cancelled is held back from later incremental jobs. A job is one
+// chain of runs, and keeps its id, its failures and what people set across them.
+//
+// Bounds: history is cut by continue-as-new (callsPerRun), parallelism and
 // group size have defaults and limits (MaterializeInput), and the names on the
 // wire stand in names.go. Workflows import only what an architecture test
 // allows, so that nothing non-deterministic is at hand.

@@ -53,23 +53,6 @@ func TestAnErrorThatMayPassIsTriedAgain(t *testing.T) {
 	require.Equal(t, 3, result.Committed)
 }
 
-func TestTenAttemptsAreEnough(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	tries := 0
-	f := &fake{windows: 1, onBuild: func(context.Context, int) error {
-		mu.Lock()
-		defer mu.Unlock()
-		tries++
-		return errors.New("read flights.parquet: input/output error")
-	}}
-	_, err := run(t, f, input())
-	_, text := refusal(t, err)
-	require.Equal(t, "1 of 1 windows failed, the first: window 2001-01-01T00:00:00Z: read flights.parquet: input/output error", text)
-	require.Equal(t, 10, tries)
-	require.Empty(t, f.commits)
-}
-
 func TestTenFailedWindowsStopTheJob(t *testing.T) {
 	t.Parallel()
 	f := &fake{windows: 100, onBuild: func(_ context.Context, number int) error {
@@ -210,7 +193,7 @@ func TestACancelledJobCommitsWhatIsBuiltAndDropsTheRest(t *testing.T) {
 	require.ErrorAs(t, err, &cancelled)
 	require.Equal(t, upTo(5), f.committed())
 	require.NoError(t, commitContext, "the commit is not cancelled with the job")
-	require.Equal(t, 1, f.applies, "the online store follows what is committed")
+	require.Equal(t, 2, f.applies, "the online store follows what is committed, and then what is held")
 	require.Equal(t, 6, started)
 	require.Equal(t, []int{100, 5, 5, 0}, []int{result.Windows, result.Built, result.Committed, result.Failed})
 }

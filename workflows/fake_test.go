@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,17 +31,26 @@ var start = window.FromTime(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
 func at(d time.Duration) window.Time { return start.Add(d) }
 
 // fake stands for the activities, under their names. Windows are known by their
-// number from 0 on, manifests are "manifest-<number>".
+// number from 0 on, manifests are those with a + before each.
 type fake struct {
 	windows  int
 	schedule time.Duration // a day if zero
 	online   bool
 	gaps     window.Set // of an incremental job
 
+	perBuild   int // windows a call; one run of the SQL
+	onlineFrom int // number of the first window that the online store follows
+	queued     bool
+	skipped    string // the second plan's, or CheckStore's
+
 	// Each may be nil; it decides what becomes of a call.
 	onBuild  func(ctx context.Context, number int) error
 	onCommit func(ctx context.Context, numbers []int) error
 	onApply  func(call int) error
+	onRange  func(r window.Interval) error
+	onWait   func() error
+	onRecord func(call int) error
+	onHold   func() error
 
 	mu                     sync.Mutex
 	plans                  []activities.PlanRequest
@@ -49,6 +60,12 @@ type fake struct {
 	built                  []int
 	commits                []activities.CommitRequest
 	applies                int
+	calls                  []window.Interval // of BuildWindows that succeeded
+	records                []string          // "number STATE message" of the ledger
+	recordCalls            int
+	job                    activities.Job
+	holds                  []activities.HoldRequest
+	stores                 []activities.StoreRequest
 }
 
 func (f *fake) step() time.Duration {
@@ -63,22 +80,39 @@ func (f *fake) number(w window.Interval) int { return int(w.Start.Sub(start) / f
 func (f *fake) PlanMaterialize(_ context.Context, r activities.PlanRequest) (activities.Plan, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	r.StartedAt = 0
 	f.plans = append(f.plans, r)
-	return activities.Plan{
-		Target:      activities.Target{Workspace: r.Workspace, View: r.View, Generation: 7},
+	if r.Wait && f.onWait != nil {
+		return activities.Plan{}, f.onWait()
+	}
+	plan := f.plan(r.Workspace, r.View, r.Wait)
+	plan.Overwrite = r.Overwrite
+	if plan.Skipped == "" {
+		plan.Range = window.Interval{Start: start, End: at(time.Duration(f.windows) * f.step())}
+	}
+	return plan, nil
+}
+
+func (f *fake) plan(workspace, view string, waited bool) activities.Plan {
+	plan := activities.Plan{
+		Target:      activities.Target{Workspace: workspace, View: view, Generation: 7},
 		Fingerprint: "0123456789abcdef", Online: f.online, Schedule: feature.Duration(f.step()),
-		Range: window.Interval{Start: start, End: at(time.Duration(f.windows) * f.step())},
-	}, nil
+		OnlineFrom: at(time.Duration(f.onlineFrom) * f.step()), PerBuild: max(f.perBuild, 1), OneRun: f.perBuild > 1,
+		Queued: f.queued && !waited,
+	}
+	if waited {
+		plan.Skipped = f.skipped
+	}
+	return plan
 }
 
 func (f *fake) PlanIncremental(_ context.Context, r activities.IncrementalRequest) (activities.Plan, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.incrementals = append(f.incrementals, r)
-	plan := activities.Plan{
-		Target:      activities.Target{Workspace: r.Workspace, View: r.View, Generation: 7},
-		Fingerprint: "0123456789abcdef", Online: f.online, Schedule: feature.Duration(f.step()), Gaps: f.gaps,
-	}
+	f.incrementals[len(f.incrementals)-1].StartedAt = 0
+	plan := f.plan(r.Workspace, r.View, r.Wait)
+	plan.Gaps = f.gaps
 	if len(f.gaps) == 0 {
 		plan.Skipped = "nothing is missing"
 		return plan, nil
@@ -98,14 +132,23 @@ func (f *fake) BuildWindows(ctx context.Context, r activities.BuildRequest) (act
 	if f.onBuild != nil {
 		err = f.onBuild(ctx, number)
 	}
+	if f.onRange != nil {
+		err = f.onRange(r.Range)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.building--
 	if err != nil {
 		return activities.Built{}, err
 	}
-	f.built = append(f.built, number)
-	return activities.Built{Range: r.Range, Windows: 1, Manifest: fmt.Sprintf("manifest-%d", number), Rows: 10, Bytes: 100}, nil
+	windows := r.Range.Count(f.step())
+	built := activities.Built{Range: r.Range, Windows: windows, Rows: int64(10 * windows), Bytes: int64(100 * windows)}
+	f.calls = append(f.calls, r.Range)
+	for i := range windows {
+		f.built = append(f.built, number+i)
+		built.Manifest += fmt.Sprintf("+%d", number+i)
+	}
+	return built, nil
 }
 
 func (f *fake) CommitWindows(ctx context.Context, r activities.CommitRequest) (activities.Commit, error) {
@@ -117,7 +160,7 @@ func (f *fake) CommitWindows(ctx context.Context, r activities.CommitRequest) (a
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commits = append(f.commits, r)
-	return activities.Commit{Version: int64(len(f.commits)), Committed: len(r.Manifests)}, nil
+	return activities.Commit{Version: int64(len(f.commits)), Committed: len(numbers(r))}, nil
 }
 
 func (f *fake) OnlineViews(_ context.Context, t activities.Target) ([]activities.Target, error) {
@@ -127,7 +170,7 @@ func (f *fake) OnlineViews(_ context.Context, t activities.Target) ([]activities
 	return []activities.Target{{Workspace: t.Workspace, View: "a", Generation: 7}, {Workspace: t.Workspace, View: "b", Generation: 7}}, nil
 }
 
-func (f *fake) ApplyOnline(context.Context, activities.Target) (activities.Applied, error) {
+func (f *fake) ApplyOnline(context.Context, activities.ApplyRequest) (activities.Applied, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.applies++
@@ -140,12 +183,49 @@ func (f *fake) ApplyOnline(context.Context, activities.Target) (activities.Appli
 	return activities.Applied{Version: int64(len(f.commits)), Cells: 1000, Watermark: &edge}, nil
 }
 
+func (f *fake) RecordJob(_ context.Context, r activities.RecordRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recordCalls++
+	if f.onRecord != nil {
+		if err := f.onRecord(f.recordCalls); err != nil {
+			return err
+		}
+	}
+	f.job = r.Job
+	for _, record := range r.Records {
+		f.records = append(f.records, strings.TrimSpace(fmt.Sprintf("%d %s %s", record.Number, record.State, record.Message)))
+	}
+	return nil
+}
+
+func (f *fake) HoldWindows(_ context.Context, r activities.HoldRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holds = append(f.holds, r)
+	if f.onHold != nil {
+		return f.onHold()
+	}
+	return nil
+}
+
+func (f *fake) CheckStore(_ context.Context, r activities.StoreRequest) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stores = append(f.stores, r)
+	return f.skipped, nil
+}
+
 // numbers are the windows that a commit names, in its order.
 func numbers(r activities.CommitRequest) []int {
-	out := make([]int, len(r.Manifests))
-	for i, manifest := range r.Manifests {
-		if _, err := fmt.Sscanf(manifest, "manifest-%d", &out[i]); err != nil {
-			panic(err) //nolint:forbidigo // the fake made the name itself
+	var out []int
+	for _, manifest := range r.Manifests {
+		for _, number := range strings.Split(manifest, "+")[1:] {
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				panic(err) //nolint:forbidigo // the fake made the name itself
+			}
+			out = append(out, n)
 		}
 	}
 	return out

@@ -7,7 +7,7 @@ import (
 )
 
 // maxIncrementalWindows bounds one incremental job; the next one goes on where
-// it ended. It stays below windowsPerRun, so such a job is one run.
+// it ended. It stays below callsPerRun, so such a job is one run unless it is retried often.
 const maxIncrementalWindows = 64
 
 // IncrementalInput is the JSON that starts an incremental job.
@@ -34,11 +34,9 @@ func MaterializeIncremental(ctx workflow.Context, in IncrementalInput) (Material
 	if err != nil {
 		return MaterializeResult{}, err
 	}
-	request := activities.IncrementalRequest{
-		Target: activities.Target{Workspace: in.Workspace, View: in.View}, MaxWindows: maxIncrementalWindows,
-	}
-	if err := m.plan(ctx, materialize.PlanIncremental, request); err != nil {
-		return MaterializeResult{}, err
-	}
-	return m.run(ctx)
+	return m.begin(ctx, materialize.PlanIncremental, func(turn activities.Turn) any {
+		return activities.IncrementalRequest{
+			Target: activities.Target{Workspace: in.Workspace, View: in.View}, MaxWindows: maxIncrementalWindows, Turn: turn,
+		}
+	})
 }

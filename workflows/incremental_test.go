@@ -3,7 +3,6 @@ package workflows_test
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,15 +54,5 @@ func TestIncrementalInputIsChecked(t *testing.T) {
 		kind, text := refusal(t, err)
 		require.Equal(t, activities.ErrorInput, kind)
 		require.Contains(t, text, says)
-	}
-}
-
-func TestGapsAreCountedAndFoundNewestFirst(t *testing.T) {
-	t.Parallel()
-	plan := activities.Plan{Schedule: 3600e9, Gaps: window.NewSet(
-		window.Interval{Start: at(0), End: at(2 * time.Hour)}, window.Interval{Start: at(5 * time.Hour), End: at(6 * time.Hour)})}
-	require.Equal(t, 3, plan.Windows())
-	for i, hour := range []time.Duration{5, 1, 0} {
-		require.Equal(t, window.Interval{Start: at(hour * time.Hour), End: at((hour + 1) * time.Hour)}, plan.Window(i))
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
-
-	"github.com/tilery/tilery/activities"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -38,9 +35,13 @@ type MaterializeInput struct {
 	Online    *bool        `json:"online,omitempty"`
 	Offline   *bool        `json:"offline,omitempty"`
 	Overwrite bool         `json:"overwrite,omitempty"` // build windows again that are covered
+	// Retry is the ledger's id of an ended job: what it left undone, as it was asked
+	// for, is done; StartTime alone chooses one window, with EndTime a range.
+	Retry string `json:"retry,omitempty"`
 
 	Parallelism   int `json:"parallelism,omitempty"`    // windows at a time: 4, at most 64
 	CommitWindows int `json:"commit_windows,omitempty"` // windows a commit: 16, at most 256
+	Rate          int `json:"rate,omitempty"`           // windows started a minute: no limit
 	// HeartbeatTimeout is how soon a window of a dead worker starts again: 30s, from 3s to 1h.
 	HeartbeatTimeout feature.Duration `json:"heartbeat_timeout,omitempty"`
 
@@ -48,37 +49,6 @@ type MaterializeInput struct {
 	Continued *MaterializeState `json:"continued,omitempty"`
 
 	malformed error // what the JSON was refused for
-}
-
-// MaterializeState is what a job knows between its runs.
-type MaterializeState struct {
-	Plan   activities.Plan   `json:"plan"`
-	Next   int               `json:"next"` // windows before it are finished
-	Result MaterializeResult `json:"result"`
-}
-
-// MaterializeResult sums up a job. While it runs, it is its progress; when it
-// fails or is cancelled, it is the error's details.
-type MaterializeResult struct {
-	Workspace  string           `json:"workspace"`
-	View       string           `json:"view"`
-	Range      *window.Interval `json:"range,omitempty"`
-	Windows    int              `json:"windows"`           // in the range
-	Built      int              `json:"built"`             // durable, visible or not
-	Committed  int              `json:"committed"`         // visible
-	Done       int              `json:"done"`              // were covered already
-	Superseded int              `json:"superseded"`        // a later reading of the source is in place
-	Failed     int              `json:"failed"`            // could not be built or committed
-	Paused     bool             `json:"paused,omitempty"`  // no further window is started until it is resumed
-	Failure    string           `json:"failure,omitempty"` // of the first that failed
-	Rows       int64            `json:"rows"`              // tiles built
-	Bytes      int64            `json:"bytes"`             // of Parquet
-	Version    int64            `json:"version"`           // of the offline table
-	Cells      int64            `json:"cells"`             // written online
-	Watermark  *window.Time     `json:"watermark,omitempty"`
-	Skipped    string           `json:"skipped,omitempty"` // why there was nothing to do
-	// Behind says why the online store does not hold all that is committed.
-	Behind string `json:"behind,omitempty"`
 }
 
 // UnmarshalJSON never fails: what is wrong with the JSON ends the workflow as
@@ -124,9 +94,6 @@ func refuseUnknown[T any](data []byte) error {
 
 // check fills in defaults and refuses what cannot be carried out.
 func (in *MaterializeInput) check() error {
-	refuse := func(format string, args ...any) error {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), activities.ErrorInput, nil)
-	}
 	heartbeat := time.Duration(in.HeartbeatTimeout)
 	switch {
 	case in.malformed != nil:
@@ -139,6 +106,8 @@ func (in *MaterializeInput) check() error {
 		return refuse("parallelism is %d, want 1 to %d", in.Parallelism, maxParallelism)
 	case in.CommitWindows < 0 || in.CommitWindows > maxCommitWindows:
 		return refuse("commit_windows is %d, want 1 to %d", in.CommitWindows, maxCommitWindows)
+	case in.Rate < 0 || in.Rate > MaxRate:
+		return refuse("rate is %d, want 0 to %d", in.Rate, MaxRate)
 	case heartbeat != 0 && (heartbeat < minHeartbeatTimeout || heartbeat > maxHeartbeatTimeout):
 		return refuse("heartbeat_timeout is %s, want %s to %s", in.HeartbeatTimeout,
 			feature.Duration(minHeartbeatTimeout), feature.Duration(maxHeartbeatTimeout))
@@ -155,16 +124,4 @@ func (in *MaterializeInput) check() error {
 		in.HeartbeatTimeout = feature.Duration(defaultHeartbeatTimeout)
 	}
 	return nil
-}
-
-// sound reports whether a run can go on from s without panicking.
-func (s *MaterializeState) sound() bool {
-	schedule := time.Duration(s.Plan.Schedule)
-	for _, gap := range s.Plan.Gaps {
-		if schedule < time.Microsecond || !gap.Aligned(schedule) {
-			return false
-		}
-	}
-	return schedule >= time.Microsecond && s.Plan.Range.Aligned(schedule) &&
-		s.Result.Windows == s.Plan.Windows() && s.Next >= 0 && s.Next <= s.Result.Windows
 }

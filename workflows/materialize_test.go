@@ -25,7 +25,7 @@ func TestEveryWindowIsBuiltOnceAndCommitted(t *testing.T) {
 	require.Equal(t, upTo(37), f.committed())
 	edge := at(time.Duration(f.applies) * day)
 	require.Equal(t, workflows.MaterializeResult{
-		Workspace: "dev", View: "airport_delays", Range: &window.Interval{Start: start, End: at(37 * day)},
+		Workspace: "dev", View: "airport_delays", Job: f.job.ID, Range: &window.Interval{Start: start, End: at(37 * day)},
 		Windows: 37, Built: 37, Committed: 37, Rows: 370, Bytes: 3700,
 		Version: int64(len(f.commits)), Cells: int64(f.applies) * 1000, Watermark: &edge,
 	}, result)
@@ -181,7 +181,7 @@ func TestProgressCanBeAskedForMidway(t *testing.T) {
 	env.ExecuteWorkflow(workflows.Materialize, input())
 	require.NoError(t, env.GetWorkflowError())
 	require.Equal(t, workflows.MaterializeResult{
-		Workspace: "dev", View: "airport_delays", Range: &window.Interval{Start: start, End: at(4 * day)},
+		Workspace: "dev", View: "airport_delays", Job: f.job.ID, Range: &window.Interval{Start: start, End: at(4 * day)},
 		Windows: 4, Built: 2, Rows: 20, Bytes: 200,
 	}, progress)
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tilery/tilery/activities"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -21,11 +22,13 @@ const (
 	// SignalReconcile asks for a pass of Reconcile.
 	SignalReconcile = "reconcile"
 
-	// UpdatePause, UpdateResume and UpdateParallelism (with a number) change a
-	// running job and return its progress.
+	// The updates change a running job and return its progress: UpdateParallelism
+	// and UpdateRate take a number, UpdateRetry a RetryInput.
 	UpdatePause       = "pause"
 	UpdateResume      = "resume"
 	UpdateParallelism = "set-parallelism"
+	UpdateRate        = "set-rate"
+	UpdateRetry       = "retry"
 
 	// ErrorWindowsFailed is the type of a job's error when windows could not be
 	// built or committed; all others are committed.
@@ -35,11 +38,13 @@ const (
 	ErrorOnlineBehind = "OnlineBehind"
 )
 
-// Search attributes of every job.
+// Search attributes of every job; those of its windows once its turn has come.
 var (
-	SearchWorkspace   = temporal.NewSearchAttributeKeyKeyword("TileryWorkspace")
-	SearchFeatureView = temporal.NewSearchAttributeKeyKeyword("TileryFeatureView")
-	SearchJobType     = temporal.NewSearchAttributeKeyKeyword("TileryJobType")
+	SearchWorkspace   = temporal.NewSearchAttributeKeyKeyword(activities.SearchWorkspace)
+	SearchFeatureView = temporal.NewSearchAttributeKeyKeyword(activities.SearchFeatureView)
+	SearchJobType     = temporal.NewSearchAttributeKeyKeyword(activities.SearchJobType)
+	SearchWindowStart = temporal.NewSearchAttributeKeyTime(activities.SearchWindowStart)
+	SearchWindowEnd   = temporal.NewSearchAttributeKeyTime(activities.SearchWindowEnd)
 )
 
 // JobTypeBatch is the job type of materialization, by Tecton's name.
@@ -56,6 +61,11 @@ func orAll(t *window.Time) string {
 		return "all"
 	}
 	return t.String()
+}
+
+// RetryID is the workflow id of a job that does what an ended one left undone.
+func RetryID(workspace, view, job string) string {
+	return fmt.Sprintf("retry/%s/%s/%s", workspace, view, job)
 }
 
 // IncrementalID is the workflow id of a view's incremental jobs: one at a time.

@@ -65,8 +65,9 @@ func TestWireNames(t *testing.T) {
 	list("queue", workflows.TaskQueueControl, workflows.TaskQueueBatch)
 	list("query", workflows.QueryProgress)
 	list("signal", workflows.SignalReconcile)
-	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism)
-	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName())
+	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism, workflows.UpdateRate, workflows.UpdateRetry)
+	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName(),
+		workflows.SearchWindowStart.GetName(), workflows.SearchWindowEnd.GetName())
 	list("job-type", workflows.JobTypeBatch)
 	list("workflow", registered()...)
 	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules]()}

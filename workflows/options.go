@@ -26,20 +26,33 @@ func controlOptions(summary string) workflow.ActivityOptions {
 	}
 }
 
-// batchOptions are for activities that may take hours and heartbeat.
+// waitOptions are for an activity that is tried again until the job's turn comes,
+// however long that takes.
+func waitOptions(summary string) workflow.ActivityOptions {
+	options := controlOptions(summary)
+	options.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute}
+	return options
+}
+
+// batchOptions are for activities that may take hours and heartbeat. They count
+// their own failures and say how long to wait after one; what is left to Temporal
+// is a worker that does not answer, and there the next attempt starts at once.
 func batchOptions(summary string, heartbeatTimeout time.Duration) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		TaskQueue:           TaskQueueBatch,
 		StartToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:    heartbeatTimeout,
 		WaitForCancellation: true,
-		RetryPolicy:         retries(),
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1, MaximumAttempts: maxAttempts},
 		Summary:             summary,
 	}
 }
 
-// retries is the policy of every activity; errors that cannot be mended say so
-// themselves (activities.Error types).
+// maxAttempts is above what the configuration of a worker can ask for.
+const maxAttempts = 9999
+
+// retries is the policy of activities that take seconds; errors that cannot be
+// mended say so themselves (activities.Error types).
 func retries() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: 10,

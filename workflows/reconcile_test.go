@@ -19,6 +19,7 @@ import (
 type reconciler struct {
 	mu     sync.Mutex
 	passes []activities.ReconcileRequest
+	jobs   int
 }
 
 func (r *reconciler) ReconcileSchedules(_ context.Context, request activities.ReconcileRequest) (activities.Reconciled, error) {
@@ -29,6 +30,16 @@ func (r *reconciler) ReconcileSchedules(_ context.Context, request activities.Re
 		return activities.Reconciled{}, broken("the registry is away")
 	}
 	return activities.Reconciled{}, nil
+}
+
+func (r *reconciler) ReconcileJobs(context.Context, activities.ReconcileRequest) (activities.LostJobs, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.jobs++
+	if r.jobs%2 == 0 {
+		return activities.LostJobs{}, broken("the ledger is away")
+	}
+	return activities.LostJobs{}, nil
 }
 
 func newReconcile() (*reconciler, *testsuite.TestWorkflowEnvironment) {
@@ -70,4 +81,5 @@ func TestReconcileContinuesAsNewAndOutlivesFailures(t *testing.T) {
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Len(t, r.passes, 200)
+	require.Equal(t, 200, r.jobs)
 }

@@ -27,7 +27,8 @@ func (in *RestoreInput) UnmarshalJSON(data []byte) error {
 
 // RestoreResult tells what each view's online store holds afterwards.
 type RestoreResult struct {
-	Views []RestoredView `json:"views"`
+	Views   []RestoredView `json:"views"`
+	Skipped string         `json:"skipped,omitempty"` // why there was nothing to do
 }
 
 // RestoredView is one view of a RestoreResult.
@@ -58,10 +59,13 @@ func RestoreOnline(ctx workflow.Context, in RestoreInput) (RestoreResult, error)
 	if err := workflow.ExecuteActivity(control, materialize.OnlineViews, request).Get(ctx, &views); err != nil {
 		return result, err
 	}
+	if in.View != "" && len(views) == 0 {
+		result.Skipped = "view " + in.View + " is deleted"
+	}
 	for _, view := range views {
 		var applied activities.Applied
 		options := workflow.WithActivityOptions(ctx, batchOptions("Restore "+view.View, defaultHeartbeatTimeout))
-		if err := workflow.ExecuteActivity(options, materialize.ApplyOnline, view).Get(ctx, &applied); err != nil {
+		if err := workflow.ExecuteActivity(options, materialize.ApplyOnline, activities.ApplyRequest{Target: view}).Get(ctx, &applied); err != nil {
 			return result, err
 		}
 		result.Views = append(result.Views, RestoredView{view.View, applied})

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,9 @@ type endpoints struct {
 // endpointsFile is written below the data directory once everything serves, and
 // removed when the stack stops.
 const endpointsFile = "endpoints.json"
+
+// serverBytes is what the Temporal server takes of the process's heap.
+const serverBytes = 512 << 20
 
 type options struct {
 	config       string
@@ -115,6 +119,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	var failed <-chan error
 	if !o.temporalOnly {
 		c.Temporal.Address = server.HostPort()
+		host.LimitMemory(c.Batch, serverBytes, os.Getenv)
+		c.Temporal.UI = cmp.Or(c.Temporal.UI, server.UIURL())
 		worker, err := host.Start(ctx, c, logger)
 		if err != nil {
 			return err

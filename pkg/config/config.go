@@ -2,14 +2,17 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -24,6 +27,10 @@ type Config struct {
 	Bucket string `yaml:"bucket"`
 	// Online is the directory of the embedded online store, data_dir/online; TILERY_ONLINE.
 	Online string `yaml:"online"`
+	// BucketTimeout and OnlineTimeout end a call to the bucket or the online store
+	// that hangs: 30s and 10s, at least 100ms.
+	BucketTimeout time.Duration `yaml:"bucket_timeout"`
+	OnlineTimeout time.Duration `yaml:"online_timeout"`
 	// Scratch is for spilling and unfinished files, data_dir/scratch; TILERY_SCRATCH.
 	Scratch string `yaml:"scratch"`
 	// SourceRoot is where the URIs of sources begin: the working directory; TILERY_SOURCE_ROOT.
@@ -33,6 +40,9 @@ type Config struct {
 	HTTP     HTTP     `yaml:"http"`
 	Temporal Temporal `yaml:"temporal"`
 	Batch    Batch    `yaml:"batch"`
+	Retry    Retry    `yaml:"retry"`
+	// MaxJobsPerView is how many jobs of a view run at a time; others wait: 16.
+	MaxJobsPerView int `yaml:"max_jobs_per_view"`
 }
 
 // HTTP configures the API.
@@ -47,6 +57,12 @@ type HTTP struct {
 type Temporal struct {
 	Address   string `yaml:"address"`   // 127.0.0.1:7233; TILERY_TEMPORAL_ADDRESS
 	Namespace string `yaml:"namespace"` // default; TILERY_TEMPORAL_NAMESPACE
+	// Timeout ends an attempt to report a task's result, which is then tried again:
+	// 4s, from 100ms to 9s. Temporal's client tries for 10 seconds.
+	Timeout time.Duration `yaml:"timeout"`
+	// UI is the address of Temporal's pages, for instance http://127.0.0.1:8233: links
+	// to jobs begin with it, and there are none without; TILERY_TEMPORAL_UI.
+	UI string `yaml:"ui"`
 }
 
 // Batch bounds the windows that a worker builds at a time.
@@ -57,6 +73,12 @@ type Batch struct {
 	// 512 MiB for each; TILERY_BATCH_SLOTS.
 	Slots int `yaml:"slots"`
 }
+
+// Bounds of timeouts.
+const (
+	minTimeout         = 100 * time.Millisecond
+	maxTemporalTimeout = 9 * time.Second
+)
 
 // Memory of one window.
 const (
@@ -117,6 +139,7 @@ func (c *Config) environment(getenv func(string) string) error {
 		{"TILERY_HTTP_LISTEN", &c.HTTP.Listen},
 		{"TILERY_TEMPORAL_ADDRESS", &c.Temporal.Address},
 		{"TILERY_TEMPORAL_NAMESPACE", &c.Temporal.Namespace},
+		{"TILERY_TEMPORAL_UI", &c.Temporal.UI},
 	} {
 		if value := getenv(v.name); value != "" {
 			*v.field = value
@@ -155,6 +178,11 @@ func (c *Config) ensureDefaults() {
 	fill(&c.HTTP.Listen, "127.0.0.1:7474")
 	fill(&c.Temporal.Address, "127.0.0.1:7233")
 	fill(&c.Temporal.Namespace, "default")
+	c.Retry.ensureDefaults()
+	c.MaxJobsPerView = cmp.Or(c.MaxJobsPerView, defaultJobsPerView)
+	c.BucketTimeout = cmp.Or(c.BucketTimeout, 30*time.Second)
+	c.OnlineTimeout = cmp.Or(c.OnlineTimeout, 10*time.Second)
+	c.Temporal.Timeout = cmp.Or(c.Temporal.Timeout, 4*time.Second)
 	if c.Batch.MemoryBytes == 0 {
 		c.Batch.MemoryBytes = 1 << 30
 	}
@@ -175,14 +203,41 @@ func (c Config) Validate() error {
 	if ip := net.ParseIP(host); !c.HTTP.AllowRemote && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("configuration: http.listen %q is reachable from other machines and requests are not authenticated; set http.allow_remote to have it all the same", c.HTTP.Listen)
 	}
+	if ui, err := url.Parse(c.Temporal.UI); c.Temporal.UI != "" && (err != nil || ui.Host == "" || ui.Scheme != "http" && ui.Scheme != "https") {
+		return fmt.Errorf("configuration: temporal.ui %q: want the address of Temporal's pages, for instance http://127.0.0.1:8233", c.Temporal.UI)
+	}
 	if _, err := clock.Parse(c.Clock); err != nil {
 		return fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.validateTimeouts(); err != nil {
+		return err
+	}
+	if err := c.Retry.validate(); err != nil {
+		return err
+	}
+	if c.MaxJobsPerView < 1 || c.MaxJobsPerView > maxJobsPerView {
+		return fmt.Errorf("configuration: max_jobs_per_view: want 1 to %d, got %d", maxJobsPerView, c.MaxJobsPerView)
 	}
 	if c.Batch.Slots < 1 {
 		return fmt.Errorf("configuration: batch.slots: want at least 1, got %d", c.Batch.Slots)
 	}
 	if c.Batch.MemoryBytes/int64(c.Batch.Slots) < minSlotBytes {
 		return fmt.Errorf("configuration: batch.memory_bytes: want at least %d for each of %d slots, got %d", minSlotBytes, c.Batch.Slots, c.Batch.MemoryBytes)
+	}
+	return nil
+}
+
+func (c Config) validateTimeouts() error {
+	for _, t := range []struct {
+		name  string
+		value time.Duration
+	}{{"bucket_timeout", c.BucketTimeout}, {"online_timeout", c.OnlineTimeout}, {"temporal.timeout", c.Temporal.Timeout}} {
+		if t.value < minTimeout {
+			return fmt.Errorf("configuration: %s: want at least %v, got %v", t.name, minTimeout, t.value)
+		}
+	}
+	if c.Temporal.Timeout > maxTemporalTimeout {
+		return fmt.Errorf("configuration: temporal.timeout: want at most %v, got %v", maxTemporalTimeout, c.Temporal.Timeout)
 	}
 	return nil
 }

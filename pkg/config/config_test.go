@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,12 +18,18 @@ func load(t *testing.T, content string, environment map[string]string) (config.C
 	return config.Load(path, func(name string) string { return environment[name] })
 }
 
+var defaultRetry = config.Retry{
+	InfrastructureAttempts: 100, FailureAttempts: 10, FailureBackoff: 5 * time.Minute, MaxBackoff: time.Hour,
+}
+
 func TestDefaults(t *testing.T) {
 	want := config.Config{
 		DataDir: "tilery-data", Bucket: "tilery-data/bucket", Online: "tilery-data/online", Scratch: "tilery-data/scratch",
 		SourceRoot: ".", HTTP: config.HTTP{Listen: "127.0.0.1:7474"},
-		Temporal: config.Temporal{Address: "127.0.0.1:7233", Namespace: "default"},
-		Batch:    config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU())},
+		Temporal:      config.Temporal{Address: "127.0.0.1:7233", Namespace: "default", Timeout: 4 * time.Second},
+		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
+		Batch: config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU())},
+		Retry: defaultRetry, MaxJobsPerView: 16,
 	}
 	c, err := config.Load("", func(string) string { return "" })
 	require.NoError(t, err)
@@ -41,16 +48,23 @@ online: o
 scratch: s
 source_root: r
 clock: fixed:2001-02-01
+bucket_timeout: 1m
+online_timeout: 500ms
 http: {listen: "0.0.0.0:80", allow_remote: true}
-temporal: {address: "t:1", namespace: n}
+temporal: {address: "t:1", namespace: n, ui: "http://u:1", timeout: 9s}
 batch: {memory_bytes: 268435456, slots: 3}
+retry: {infrastructure_attempts: 7, failure_attempts: 3, failure_backoff: 10ms, max_backoff: 2s}
+max_jobs_per_view: 2
 `, nil)
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
 		DataDir: "d", Bucket: "b", Online: "o", Scratch: "s", SourceRoot: "r", Clock: "fixed:2001-02-01",
-		HTTP:     config.HTTP{Listen: "0.0.0.0:80", AllowRemote: true},
-		Temporal: config.Temporal{Address: "t:1", Namespace: "n"},
-		Batch:    config.Batch{MemoryBytes: 256 << 20, Slots: 3},
+		HTTP:          config.HTTP{Listen: "0.0.0.0:80", AllowRemote: true},
+		Temporal:      config.Temporal{Address: "t:1", Namespace: "n", UI: "http://u:1", Timeout: 9 * time.Second},
+		BucketTimeout: time.Minute, OnlineTimeout: 500 * time.Millisecond,
+		Batch:          config.Batch{MemoryBytes: 256 << 20, Slots: 3},
+		Retry:          config.Retry{InfrastructureAttempts: 7, FailureAttempts: 3, FailureBackoff: 10 * time.Millisecond, MaxBackoff: 2 * time.Second},
+		MaxJobsPerView: 2,
 	}, c)
 }
 
@@ -58,14 +72,16 @@ func TestTheEnvironmentIsOverTheFile(t *testing.T) {
 	file := "data_dir: file\nbucket: file\nbatch: {slots: 1, memory_bytes: 67108864}\nhttp: {listen: '127.0.0.1:1'}\n"
 	c, err := load(t, file, map[string]string{
 		"TILERY_DATA_DIR": "d", "TILERY_BUCKET": "b", "TILERY_ONLINE": "o", "TILERY_SCRATCH": "s", "TILERY_SOURCE_ROOT": "r",
-		"TILERY_CLOCK": "system", "TILERY_HTTP_LISTEN": "localhost:2", "TILERY_TEMPORAL_ADDRESS": "t:1", "TILERY_TEMPORAL_NAMESPACE": "n",
+		"TILERY_CLOCK": "system", "TILERY_HTTP_LISTEN": "localhost:2", "TILERY_TEMPORAL_ADDRESS": "t:1", "TILERY_TEMPORAL_NAMESPACE": "n", "TILERY_TEMPORAL_UI": "https://u",
 		"TILERY_BATCH_MEMORY_BYTES": "134217728", "TILERY_BATCH_SLOTS": "2",
 	})
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
 		DataDir: "d", Bucket: "b", Online: "o", Scratch: "s", SourceRoot: "r", Clock: "system",
-		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n"},
+		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n", UI: "https://u", Timeout: 4 * time.Second},
+		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
 		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2},
+		Retry: defaultRetry, MaxJobsPerView: 16,
 	}, c)
 
 	c, err = load(t, file, map[string]string{"TILERY_DATA_DIR": "env"})
@@ -99,6 +115,10 @@ func TestRefusals(t *testing.T) {
 		"unknown in section": {"http:\n  port: 1\n", nil, "line 2: field port not found in type config.HTTP"},
 		"wrong type":         {"batch: {slots: many}\n", nil, "line 1: cannot unmarshal !!str `many` into int"},
 		"two documents":      {"data_dir: a\n---\ndata_dir: b\n", nil, "want one document, found something after it"},
+		"no attempts":        {"retry: {failure_attempts: -1}\n", nil, "configuration: retry.failure_attempts: want 1 to 1000, got -1"},
+		"too many attempts":  {"retry: {infrastructure_attempts: 1001}\n", nil, "configuration: retry.infrastructure_attempts: want 1 to 1000, got 1001"},
+		"a long first wait":  {"retry: {failure_backoff: 2h, max_backoff: 1h}\n", nil, "want failure_backoff from 0 to max_backoff"},
+		"no jobs":            {"max_jobs_per_view: -1\n", nil, "configuration: max_jobs_per_view: want 1 to 1000, got -1"},
 		"no number":          {"", map[string]string{"TILERY_BATCH_SLOTS": "two"}, `configuration: TILERY_BATCH_SLOTS="two" is not a number of 64 bits`},
 		"large number":       {"", map[string]string{"TILERY_BATCH_MEMORY_BYTES": "9223372036854775808"}, "is not a number of 64 bits"},
 		"no port":            {"http: {listen: localhost}\n", nil, `configuration: http.listen "localhost": want host:port`},
@@ -111,7 +131,12 @@ func TestRefusals(t *testing.T) {
 		"an address":         {"http: {listen: '192.168.0.1:7474'}\n", nil, remote},
 		"a name":             {"http: {listen: 'example.com:7474'}\n", nil, remote},
 		"by the environment": {"", map[string]string{"TILERY_HTTP_LISTEN": ":80"}, remote},
+		"UI without scheme":  {"temporal: {ui: 'localhost:8233'}\n", nil, `configuration: temporal.ui "localhost:8233": want the address of Temporal's pages, for instance http://127.0.0.1:8233`},
+		"UI of another kind": {"temporal: {ui: 'ftp://localhost'}\n", nil, `configuration: temporal.ui "ftp://localhost"`},
 		"clock":              {"clock: yesterday\n", nil, `configuration: clock "yesterday": want system,`},
+		"a short timeout":    {"bucket_timeout: 99ms\n", nil, "configuration: bucket_timeout: want at least 100ms, got 99ms"},
+		"a negative timeout": {"online_timeout: -1s\n", nil, "configuration: online_timeout: want at least 100ms, got -1s"},
+		"a long timeout":     {"temporal: {timeout: 10s}\n", nil, "configuration: temporal.timeout: want at most 9s, got 10s"},
 		"no slots":           {"batch: {slots: -1}\n", nil, "configuration: batch.slots: want at least 1, got -1"},
 		"little memory":      {"batch: {memory_bytes: 1000}\n", nil, "configuration: batch.memory_bytes: want at least 67108864 for each of 1 slots, got 1000"},
 		"negative memory":    {"batch: {memory_bytes: -1}\n", nil, "want at least 67108864 for each of 1 slots, got -1"},

@@ -52,25 +52,19 @@ func decode(key string, data []byte) (document, error) {
 	return d, nil
 }
 
-// prepare returns the record's bytes and the last recorded state of its job. bad
-// is what the record's own check found.
-func (l *Ledger) prepare(ctx context.Context, job Job, r Record, bad error) (data []byte, last Entry, err error) {
-	if err := cmp.Or(job.check(), bad); err != nil {
-		return nil, Entry{}, err
-	}
-	if data, err = encode(job, r); err != nil {
-		return nil, Entry{}, err
-	}
-	last, err = l.last(ctx, job)
-	return data, last, err
-}
-
 // Append records the job's next state. The first has number 1, and each other one
 // more than the state before: ErrTransition if that is not recorded, or if r.State
 // must not follow it. It returns nil if the same record was appended before, and
 // ErrConflict if another one with its number was. It costs one list and two puts.
 func (l *Ledger) Append(ctx context.Context, job Job, r Record) error {
-	data, last, err := l.prepare(ctx, job, r, r.check())
+	if err := cmp.Or(job.check(), r.check()); err != nil {
+		return err
+	}
+	data, err := encode(job, r)
+	if err != nil {
+		return err
+	}
+	last, err := l.last(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -88,16 +82,37 @@ func (l *Ledger) Append(ctx context.Context, job Job, r Record) error {
 // the job was in the state with r.Number: ErrTransition if that is not recorded.
 // Attempts of different windows may have the same number. It returns nil if the
 // same record was appended before, and ErrConflict if that told other details. A
-// listing grows with each attempt, so one that succeeds at once is better left out.
+// listing grows with each attempt. It costs one get and one put.
 func (l *Ledger) AppendAttempt(ctx context.Context, job Job, r Record) error {
-	data, last, err := l.prepare(ctx, job, r, r.checkAttempt())
+	if err := cmp.Or(job.check(), r.checkAttempt()); err != nil {
+		return err
+	}
+	data, err := encode(job, r)
 	if err != nil {
 		return err
 	}
-	if r.Number > last.Number {
-		return fmt.Errorf("job %s: %w: an attempt under number %d, the last is %d", job.ID, ErrTransition, r.Number, last.Number)
+	under, err := l.claimed(ctx, job, r.Number)
+	if err != nil {
+		return err
+	}
+	if under.Type != job.Type {
+		return fmt.Errorf("job %s: %w: it has type %s, not %s", job.ID, ErrConflict, under.Type, job.Type)
 	}
 	return l.claim(ctx, job.attemptKey(r.Entry), data)
+}
+
+// claimed returns what a number was claimed with: ErrTransition if it was not. It
+// reads one object, since a job may have as many attempts as windows.
+func (l *Ledger) claimed(ctx context.Context, job Job, number int) (document, error) {
+	key := job.claimKey(number)
+	data, err := l.bucket.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotFound) {
+		return document{}, fmt.Errorf("job %s: %w: an attempt under number %d, which is not recorded", job.ID, ErrTransition, number)
+	}
+	if err != nil {
+		return document{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	return decode(key, data)
 }
 
 func (l *Ledger) claim(ctx context.Context, key string, data []byte) error {

@@ -242,3 +242,27 @@ func TestAListingKeepsTheLastAttempts(t *testing.T) {
 	require.Equal(t, 6, jobs[0].Attempts[0].Attempt)
 	require.Equal(t, 105, history.Attempts[99].Attempt)
 }
+
+func TestViewsAreThoseThatHaveJobs(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(open(t))
+	views, err := l.Views(t.Context(), workspace)
+	require.NoError(t, err)
+	require.Empty(t, views)
+	want := []string{"a", "a-b", "a0", "b"}
+	for n, name := range want {
+		for i := range 3 {
+			job := jobNumber(10*n + i)
+			job.View = name
+			require.NoError(t, l.Append(t.Context(), job, change(1, ledger.Running)))
+		}
+	}
+	other := jobNumber(99)
+	other.Workspace = workspace + "2"
+	require.NoError(t, l.Append(t.Context(), other, change(1, ledger.Running)))
+	views, err = l.Views(t.Context(), workspace)
+	require.NoError(t, err)
+	require.ElementsMatch(t, want, views)
+	_, err = l.Views(t.Context(), "a/b")
+	require.ErrorIs(t, err, ledger.ErrInvalid)
+}

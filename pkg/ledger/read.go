@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -61,6 +62,41 @@ func (l *Ledger) Jobs(ctx context.Context, workspace, view string, limit int) ([
 		}
 	}
 	return jobs, nil
+}
+
+// Views returns the views of a workspace that have jobs, in order. It costs one
+// list for each.
+func (l *Ledger) Views(ctx context.Context, workspace string) ([]string, error) {
+	if err := checkName(workspace); err != nil {
+		return nil, err
+	}
+	prefix := "jobs/" + workspace + "/"
+	var views []string
+	for after := ""; ; {
+		view, err := l.nextView(ctx, prefix, after)
+		if err != nil {
+			return nil, fmt.Errorf("list views of %s: %w", workspace, err)
+		}
+		if view == "" {
+			return views, nil
+		}
+		views = append(views, view)
+		after = prefix + view + "0" // the byte after the slash: past all its jobs
+	}
+}
+
+func (l *Ledger) nextView(ctx context.Context, prefix, after string) (string, error) {
+	for info, err := range l.bucket.List(ctx, prefix, after) {
+		if err != nil {
+			return "", err
+		}
+		view, _, ok := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
+		if !ok || checkName(view) != nil {
+			return "", fmt.Errorf("key %s: %w", info.Key, ErrCorrupt)
+		}
+		return view, nil
+	}
+	return "", nil
 }
 
 func keepLast[T any](attempts []T) []T { return attempts[max(0, len(attempts)-maxAttempts):] }

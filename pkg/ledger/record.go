@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -130,10 +131,12 @@ func invalid(format string, args ...any) error {
 
 // checkNames refuses what would need escaping in a key.
 func checkNames(workspace, view string) error {
-	for _, name := range []string{workspace, view} {
-		if len(name) > maxNameBytes || !nameForm.MatchString(name) {
-			return invalid("name %q must be a letter followed by letters, digits, _ and -, at most %d in all", name, maxNameBytes)
-		}
+	return cmp.Or(checkName(workspace), checkName(view))
+}
+
+func checkName(name string) error {
+	if len(name) > maxNameBytes || !nameForm.MatchString(name) {
+		return invalid("name %q must be a letter followed by letters, digits, _ and -, at most %d in all", name, maxNameBytes)
 	}
 	return nil
 }

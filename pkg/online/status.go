@@ -24,6 +24,9 @@ type Status struct {
 	Applied int64 `json:"applied"`
 	// Covered is the time whose batch cells are complete.
 	Covered window.Set `json:"covered,omitempty"`
+	// Held is the time that a person keeps from being filled: it counts as covered,
+	// so that serving does not wait for it.
+	Held window.Set `json:"held,omitempty"`
 	// Watermark is the batch watermark B: tiles before it are read from batch
 	// cells. Nil until there is one.
 	Watermark *window.Time `json:"watermark,omitempty"`
@@ -102,14 +105,28 @@ func (s Status) check() error {
 	if s.Applied < 0 {
 		return fmt.Errorf("applied version %d", s.Applied)
 	}
-	if !slices.Equal(s.Covered, window.NewSet(s.Covered...)) {
-		return fmt.Errorf("covered intervals %v are not disjoint, ascending and apart", s.Covered)
+	if err := checkSet("covered", s.Covered); err != nil {
+		return err
 	}
-	if n := len(s.Covered); n > 0 && (s.Covered[0].Start < window.MinTime || s.Covered[n-1].End > window.MaxTime) {
-		return fmt.Errorf("covered intervals %v leave years 1 to 9999", s.Covered)
+	if err := checkSet("held", s.Held); err != nil {
+		return err
 	}
-	if s.Watermark != nil && !s.Covered.Overlaps(window.Interval{Start: *s.Watermark - 1, End: *s.Watermark}) {
-		return fmt.Errorf("watermark %v ends no covered time: %v", *s.Watermark, s.Covered)
+	if s.Watermark != nil && !s.Settled().Overlaps(window.Interval{Start: *s.Watermark - 1, End: *s.Watermark}) {
+		return fmt.Errorf("watermark %v ends no covered or held time: %v", *s.Watermark, s.Settled())
 	}
 	return nil
 }
+
+func checkSet(what string, set window.Set) error {
+	if !slices.Equal(set, window.NewSet(set...)) {
+		return fmt.Errorf("%s intervals %v are not disjoint, ascending and apart", what, set)
+	}
+	if n := len(set); n > 0 && (set[0].Start < window.MinTime || set[n-1].End > window.MaxTime) {
+		return fmt.Errorf("%s intervals %v leave years 1 to 9999", what, set)
+	}
+	return nil
+}
+
+// Settled is the time that no batch job is to fill any more: what is covered or
+// held. The watermark lies at its end.
+func (s Status) Settled() window.Set { return s.Covered.Union(s.Held) }

@@ -96,6 +96,8 @@ func TestStatusThatBreaksItsRulesIsNotWritten(t *testing.T) {
 		"touching":                  {Epoch: "e", Covered: window.Set{{Start: 0, End: 5}, {Start: 5, End: 9}}},
 		"descending":                {Epoch: "e", Covered: window.Set{{Start: 8, End: 9}, {Start: 0, End: 5}}},
 		"empty interval":            {Epoch: "e", Covered: window.Set{{Start: 8, End: 8}}},
+		"held, touching":            {Epoch: "e", Held: window.Set{{Start: 0, End: 5}, {Start: 5, End: 9}}},
+		"held in year 0":            {Epoch: "e", Held: window.Set{{Start: window.MinTime - 1, End: 0}}},
 		"year 0":                    {Epoch: "e", Covered: window.Set{{Start: window.MinTime - 1, End: 0}}},
 		"year 10000":                {Epoch: "e", Covered: window.Set{{Start: 0, End: window.MaxTime + 1}}},
 		"watermark, none covered":   {Epoch: "e", Watermark: at(0)},
@@ -107,8 +109,10 @@ func TestStatusThatBreaksItsRulesIsNotWritten(t *testing.T) {
 		_, err := online.WriteStatus(ctx, s, "s", status, 0)
 		require.Error(t, err, name)
 	}
-	for _, good := range []int64{1, 5, 9} {
-		won, err := online.WriteStatus(ctx, s, "s", online.Status{Epoch: "e", Covered: covered, Watermark: at(good)}, 0)
+	for _, good := range []int64{1, 5, 9, 7, 12} {
+		won, err := online.WriteStatus(ctx, s, "s", online.Status{
+			Epoch: "e", Covered: covered, Held: window.Set{{Start: 6, End: 8}, {Start: 9, End: 12}}, Watermark: at(good),
+		}, 0)
 		require.NoError(t, err)
 		require.True(t, won)
 		require.NoError(t, s.Drop(ctx, "s"))

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
@@ -27,7 +26,7 @@ type frontend struct {
 	server *grpc.Server
 	mu     sync.Mutex
 	queues []string
-	names  []string // search attributes that were added
+	names  []string // search attributes that were added, with their types
 }
 
 // startFrontend serves f until the test ends and returns its address.
@@ -92,9 +91,7 @@ func (f *frontend) AddSearchAttributes(_ context.Context, r *operatorservice.Add
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, kind := range r.GetSearchAttributes() {
-		if kind == enumspb.INDEXED_VALUE_TYPE_KEYWORD {
-			f.names = append(f.names, name)
-		}
+		f.names = append(f.names, name+" "+kind.String())
 	}
 	return &operatorservice.AddSearchAttributesResponse{}, nil
 }

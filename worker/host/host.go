@@ -16,11 +16,14 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/tilery/tilery/activities"
+	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/bucket/file"
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/config"
+	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline/delta"
+	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/online/pebble"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/serve"
@@ -39,6 +42,7 @@ const (
 // Host is a running worker.
 type Host struct {
 	logger   *slog.Logger
+	hooks    Hooks
 	failed   chan error
 	closers  []func() error // in the order of opening
 	temporal client.Client
@@ -50,7 +54,12 @@ type Host struct {
 // Start opens everything that c names and begins to serve. It waits for
 // Temporal until ctx ends, at most 30 seconds; after Start, ctx has no effect.
 func Start(ctx context.Context, c config.Config, logger *slog.Logger) (*Host, error) {
-	h := &Host{logger: logger, failed: make(chan error, 1)}
+	return StartWith(ctx, c, logger, Hooks{})
+}
+
+// StartWith is Start with hooks.
+func StartWith(ctx context.Context, c config.Config, logger *slog.Logger, hooks Hooks) (*Host, error) {
+	h := &Host{logger: logger, hooks: hooks, failed: make(chan error, 1)}
 	if err := h.start(ctx, c); err != nil {
 		return nil, errors.Join(err, h.Stop())
 	}
@@ -90,7 +99,14 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 		return err
 	}
 	schedules := &activities.Schedules{Registry: engine.Registry, Client: h.temporal.ScheduleClient(), Action: incrementalAction}
-	if err := h.startWorkers(c, &activities.Materialize{Engine: engine, Clock: now}, schedules); err != nil {
+	jobs := &activities.Materialize{
+		Engine: engine, Clock: now, Ledger: engine.Ledger, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView,
+		Retry: activities.Retry{
+			Interruptions: c.Retry.InfrastructureAttempts, Failures: c.Retry.FailureAttempts,
+			Backoff: c.Retry.FailureBackoff, MaxBackoff: c.Retry.MaxBackoff,
+		},
+	}
+	if err := h.startWorkers(c, jobs, schedules); err != nil {
 		return err
 	}
 	if err := h.reconcileAll(ctx, engine.Registry); err != nil {
@@ -99,7 +115,8 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	h.serve(serve.New(serve.Options{
 		Registry: engine.Registry,
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
-		Online:   engine.Online, Clock: now, Logger: h.logger, OnApply: h.reconcile,
+		Online:   engine.Online, Ledger: engine.Ledger, Engine: engine, Clock: now, Logger: h.logger, OnApply: h.reconcile,
+		Temporal: serve.Temporal{UI: c.Temporal.UI, Namespace: c.Temporal.Namespace, JobsQuery: jobsQuery},
 	}))
 	return nil
 }
@@ -113,22 +130,21 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := file.Open(c.Bucket)
+	directory, err := file.Open(c.Bucket)
 	if err != nil {
 		return nil, err
 	}
-	store, err := pebble.Open(c.Online, pebble.Options{Logger: h.logger})
+	cells, err := pebble.Open(c.Online, pebble.Options{Logger: h.logger})
 	if err != nil {
 		return nil, err
 	}
+	objects := bucket.WithTimeout(h.hooks.bucket(directory), c.BucketTimeout)
+	store := online.WithTimeout(h.hooks.online(cells), c.OnlineTimeout)
 	h.closers = append(h.closers, store.Close)
 	return &materialize.Engine{
-		Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{},
-		Offline: delta.New(bucket, delta.Options{ScratchDir: c.Scratch}), Online: store,
-		Options: materialize.Options{
-			// Half of a window's share is the SQL engine's, the rest the tile builder's and Arrow's.
-			MemoryBytes: c.Batch.MemoryBytes / int64(c.Batch.Slots) / 2, Threads: 1, ScratchDir: c.Scratch,
-		},
+		Bucket: objects, Registry: registry.New(objects), Sources: sources, Transform: duckdb.Engine{},
+		Offline: delta.New(objects, delta.Options{ScratchDir: c.Scratch}), Online: store,
+		Ledger: ledger.New(objects), Options: share(c.Batch, c.Scratch),
 	}, nil
 }
 

@@ -138,7 +138,9 @@ func TestAHostServesUntilItIsStopped(t *testing.T) {
 
 	require.Eventually(t, func() bool { return fake.polled(workflows.TaskQueueControl) && fake.polled(workflows.TaskQueueBatch) },
 		10*time.Second, 10*time.Millisecond, "both queues are polled")
-	require.ElementsMatch(t, []string{"TileryFeatureView", "TileryJobType", "TileryWorkspace"}, fake.added())
+	require.ElementsMatch(t, []string{
+		"TileryFeatureView Keyword", "TileryJobType Keyword", "TileryWorkspace Keyword", "TileryWindowStart Datetime", "TileryWindowEnd Datetime",
+	}, fake.added())
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.Address()+"/healthz", nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)

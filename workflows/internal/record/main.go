@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -26,7 +27,7 @@ import (
 )
 
 const (
-	workspace    = "replay"
+	workspace    = "prod" // where jobs run
 	pollInterval = 20 * time.Millisecond
 )
 
@@ -37,6 +38,16 @@ type scenario struct {
 	input    string // JSON, as a person writes it
 	// cancelAfter so many built windows; 0: never.
 	cancelAfter int
+	// updates are made once a window has failed.
+	updates []change
+	// retryOf is the name of an earlier scenario, whose job is retried.
+	retryOf string
+}
+
+// change is an update of a running job.
+type change struct {
+	name string
+	args []any
 }
 
 // scenarios in this order: an overwrite needs something to overwrite, gaps need
@@ -53,6 +64,12 @@ var scenarios = []scenario{
 	{name: "refused-input", input: `{"view": "daily", "begin_time": "2001-01-03"}`},
 	{name: "cancelled", input: `{"view": "endless_from_the_fourth", "parallelism": 2}`, cancelAfter: 4},
 	{name: "windows-failed", input: `{"view": "broken_on_some_days"}`},
+	{name: "retry-of-an-ended-job", input: `{"view": "broken_on_some_days"}`, retryOf: "windows-failed"},
+	{name: "updated", input: `{"view": "broken_on_some_days", "overwrite": true, "parallelism": 1, "rate": 300}`, updates: []change{
+		{workflows.UpdatePause, nil}, {workflows.UpdateRetry, []any{workflows.RetryInput{}}}, {workflows.UpdateParallelism, []any{2}},
+		{workflows.UpdateRate, []any{0}}, {workflows.UpdateResume, nil},
+	}},
+	{name: "held", workflow: "MaterializeIncremental", input: `{"view": "endless_from_the_fourth"}`},
 	{name: "continued-as-new", input: `{"view": "hourly", "parallelism": 8, "commit_windows": 100}`},
 }
 
@@ -88,8 +105,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer temporal.Close()
+	runs := map[string]string{}
 	for _, s := range scenarios {
-		runID, err := s.run(ctx, temporal)
+		runID, err := s.run(ctx, temporal, runs[s.retryOf])
+		runs[s.name] = runID
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -134,9 +153,13 @@ func apply(ctx context.Context, address, directory string) error {
 
 func (s scenario) id() string { return "replay/" + s.name }
 
-// run runs the job to its end, whatever that is, and returns the id of its first run.
-func (s scenario) run(ctx context.Context, c client.Client) (string, error) {
+// run runs the job to its end, whatever that is, and returns the id of its first
+// run. Retried is that of the job to retry, empty if there is none.
+func (s scenario) run(ctx context.Context, c client.Client, retried string) (string, error) {
 	input := map[string]any{"workspace": workspace}
+	if retried != "" {
+		input["retry"] = strings.ReplaceAll(retried, "-", "")
+	}
 	if err := json.Unmarshal([]byte(s.input), &input); err != nil {
 		return "", err
 	}
@@ -147,10 +170,8 @@ func (s scenario) run(ctx context.Context, c client.Client) (string, error) {
 		return "", err
 	}
 	first := job.GetRunID() // Get makes it the last one
-	if s.cancelAfter > 0 {
-		if err := cancelAfter(ctx, c, job, s.cancelAfter); err != nil {
-			return "", err
-		}
+	if err := s.disturb(ctx, c, job); err != nil {
+		return "", err
 	}
 	if err := job.Get(ctx, nil); err != nil && ctx.Err() != nil {
 		return "", err
@@ -158,8 +179,37 @@ func (s scenario) run(ctx context.Context, c client.Client) (string, error) {
 	return first, nil
 }
 
-// cancelAfter cancels the job once so many windows are built.
-func cancelAfter(ctx context.Context, c client.Client, job client.WorkflowRun, built int) error {
+// disturb does to the running job what the scenario says.
+func (s scenario) disturb(ctx context.Context, c client.Client, job client.WorkflowRun) error {
+	if s.cancelAfter > 0 {
+		built := func(p workflows.MaterializeResult) bool { return p.Built >= s.cancelAfter }
+		if err := await(ctx, c, job, built); err != nil {
+			return err
+		}
+		return c.CancelWorkflow(ctx, job.GetID(), "")
+	}
+	if len(s.updates) == 0 {
+		return nil
+	}
+	if err := await(ctx, c, job, func(p workflows.MaterializeResult) bool { return p.Failed > 0 }); err != nil {
+		return err
+	}
+	for _, u := range s.updates {
+		handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: job.GetID(), UpdateName: u.name, Args: u.args, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("update %s: %w", u.name, err)
+		}
+	}
+	return nil
+}
+
+// await waits until the job's progress is as wanted.
+func await(ctx context.Context, c client.Client, job client.WorkflowRun, wanted func(workflows.MaterializeResult) bool) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
@@ -172,10 +222,10 @@ func cancelAfter(ctx context.Context, c client.Client, job client.WorkflowRun, b
 			return err
 		}
 		if progress.Windows > 0 && progress.Built == progress.Windows {
-			return errors.New("the job was too fast to be cancelled")
+			return errors.New("the job was too fast to be disturbed")
 		}
-		if progress.Built >= built {
-			return c.CancelWorkflow(ctx, job.GetID(), "")
+		if wanted(progress) {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
