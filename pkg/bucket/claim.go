@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// ErrUnknown says that a claim has ended without an answer: the object may be
-// there, or may still appear. An error that wraps it never wraps ErrExists.
+// ErrUnknown says that a claim, or a write with a time limit, has ended without an
+// answer: the object may be there, or may still appear. An error that wraps it
+// never wraps ErrExists.
 var ErrUnknown = errors.New("outcome unknown")
 
 const (

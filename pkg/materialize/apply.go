@@ -61,14 +61,18 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 	if err != nil {
 		return false, err
 	}
+	held, err := e.Holds(ctx, t)
+	if err != nil {
+		return false, err
+	}
 	result.Version, result.Status = status.Applied, status
 	switch {
-	case status.Applied == snapshot.Version:
+	case status.Applied == snapshot.Version && slices.Equal(status.Held, held):
 		return true, nil
 	case status.Applied > snapshot.Version: // the snapshot is the newer of the two
 		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, status.Applied, snapshot.Version)
 	}
-	s := &step{engine: e, target: t, table: table, snapshot: snapshot, status: status, onProgress: onProgress, result: result}
+	s := &step{engine: e, target: t, table: table, snapshot: snapshot, held: held, status: status, onProgress: onProgress, result: result}
 	if err := s.run(ctx); err != nil {
 		return false, fmt.Errorf("version %d: %w", snapshot.Version, err)
 	}
@@ -86,6 +90,7 @@ type step struct {
 	target     *Target
 	table      offline.Table
 	snapshot   offline.Snapshot
+	held       window.Set
 	status     online.Status
 	onProgress func(Progress)
 	result     *ApplyResult
@@ -97,8 +102,8 @@ type step struct {
 
 // next is the status once every cell of the step is written.
 func (s *step) next() online.Status {
-	next := online.Status{Epoch: s.status.Epoch, Applied: s.snapshot.Version, Covered: s.covered}
-	if edge, ok := s.target.Watermark(s.covered); ok {
+	next := online.Status{Epoch: s.status.Epoch, Applied: s.snapshot.Version, Covered: s.covered, Held: s.held}
+	if edge, ok := s.target.Watermark(next.Settled()); ok {
 		next.Watermark = &edge
 	}
 	return next
@@ -108,24 +113,18 @@ func (s *step) run(ctx context.Context) error {
 	if err := s.readChanges(ctx); err != nil {
 		return err
 	}
-	length := window.BlockLength(s.target.View.Interval())
-	blocks := map[window.Time]bool{}
-	for _, w := range s.windows {
-		for _, block := range s.target.Blocks(w).Split(length) {
-			blocks[block.Start] = true
-		}
+	if s.target.View.Aggregated() {
+		return s.applyBlocks(ctx)
 	}
-	starts := make([]window.Time, 0, len(blocks))
-	for start := range blocks {
-		starts = append(starts, start)
+	return newRowStep(s).run(ctx)
+}
+
+// wrote counts cells that were written.
+func (s *step) wrote(cells int) {
+	s.result.Cells += int64(cells)
+	if s.onProgress != nil {
+		s.onProgress(Progress{Rows: s.result.Cells})
 	}
-	slices.Sort(starts)
-	for _, start := range starts {
-		if err := s.applyBlock(ctx, window.Interval{Start: start, End: start.Add(length)}); err != nil {
-			return fmt.Errorf("block %v: %w", start, err)
-		}
-	}
-	return nil
 }
 
 // readChanges collects the windows to follow and the files that changed in them.

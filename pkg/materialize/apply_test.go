@@ -22,7 +22,7 @@ type countingStore struct {
 }
 
 func (c *countingStore) Write(ctx context.Context, writes []online.Write) ([]bool, error) {
-	if writes[0].Key.Kind == online.KindTile {
+	if writes[0].Key.Kind != online.KindStatus {
 		c.sizes = append(c.sizes, len(writes))
 	}
 	return c.Store.Write(ctx, writes)

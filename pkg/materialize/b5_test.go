@@ -15,6 +15,7 @@ import (
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/bucket/buckettest"
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/online/onlinetest"
@@ -45,16 +46,26 @@ type history struct {
 	*scene
 	r      *rand.Rand
 	events []event
-	model  *model
+	model  checker
 	builds []offline.Build // not committed yet
 	before map[tileID]bool // cells of the store as it was last settled
 	parked []*parked
 }
 
+// checker tells whether a view's online store is right.
+type checker interface {
+	check(store online.Store)
+	checkSettled(s *scene, before map[tileID]bool)
+}
+
 func newHistory(t *testing.T, seed uint64) *history {
+	return newHistoryOf(t, seed, newView(hour, 12*hour, 12*hour, 36*hour), func(s *scene) checker { return newModel(s) })
+}
+
+func newHistoryOf(t *testing.T, seed uint64, view feature.View, model func(*scene) checker) *history {
 	h := &history{r: seeded(seed), before: map[tileID]bool{}}
-	h.scene = newMemoryScene(t, newView(hour, 12*hour, 12*hour, 36*hour), &h.events)
-	h.model = newModel(h.scene)
+	h.scene = newMemoryScene(t, view, &h.events)
+	h.model = model(h.scene)
 	h.change()
 	return h
 }
@@ -217,7 +228,7 @@ func (h *history) watched() online.Store { return watchedStore{h.engine.Online, 
 // watchedStore checks the store after every write.
 type watchedStore struct {
 	online.Store
-	model *model
+	model checker
 }
 
 func (w watchedStore) Write(ctx context.Context, writes []online.Write) ([]bool, error) {

@@ -3,11 +3,36 @@ package materialize
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/window"
 )
+
+// applyBlocks brings the cells of all blocks up to date that a changed window
+// lies in.
+func (s *step) applyBlocks(ctx context.Context) error {
+	length := window.BlockLength(s.target.View.Interval())
+	blocks := map[window.Time]bool{}
+	for _, w := range s.windows {
+		for _, block := range s.target.Blocks(w).Split(length) {
+			blocks[block.Start] = true
+		}
+	}
+	starts := make([]window.Time, 0, len(blocks))
+	for start := range blocks {
+		starts = append(starts, start)
+	}
+	slices.Sort(starts)
+	for _, start := range starts {
+		if err := s.applyBlock(ctx, window.Interval{Start: start, End: start.Add(length)}); err != nil {
+			return fmt.Errorf("block %v: %w", start, err)
+		}
+	}
+	return nil
+}
 
 // applyBlock computes the block's cell of every key that changed, from the
 // snapshot's files, and writes it. A key changed when a touched file has a row of
@@ -30,10 +55,7 @@ func (s *step) applyBlock(ctx context.Context, block window.Interval) (err error
 		if _, err := s.engine.Online.Write(ctx, s.writes(block, cells)); err != nil {
 			return err
 		}
-		s.result.Cells += int64(len(cells))
-		if s.onProgress != nil {
-			s.onProgress(Progress{Rows: s.result.Cells})
-		}
+		s.wrote(len(cells))
 	}
 	return nil
 }

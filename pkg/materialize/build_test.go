@@ -102,32 +102,82 @@ func TestTwoBuildsOfTheSameDataHoldTheSameBytes(t *testing.T) {
 	seeded(2).Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	s.write(events, 4)
 	second := s.build(span(0, day))
-	contents := func(b offline.Build) []byte {
-		data, err := s.bucket.Get(t.Context(), s.table.Spec().Path+"/"+b.Files[0].Path)
-		require.NoError(t, err)
-		return data
-	}
-	require.Equal(t, contents(first), contents(second), "B9: in any order of the rows")
+	require.Equal(t, s.contents(first), s.contents(second), "B9: in any order of the rows")
 }
 
-func TestBuildsPastMaxGroupsAreTooLarge(t *testing.T) {
+func TestBuildsPastTheirMemoryAreTooLarge(t *testing.T) {
 	t.Parallel()
 	for _, interval := range []time.Duration{hour, time.Minute} {
-		s := newScene(t, newView(interval, day))
 		var events []event
-		for i := range int64(50) {
-			for range 2 {
-				events = append(events, event{user: ptr(i), at: start})
-			}
+		for i := range int64(20_000) {
+			events = append(events, event{user: ptr(i), at: start})
 		}
-		s.write(events, 1)
-		s.engine.Options.MaxGroups = 50
-		require.Equal(t, int64(50), s.build(span(0, day)).Rows)
-		s.engine.Options.MaxGroups = 49
+		s := newMemoryScene(t, newView(interval, day), &events)
+		s.engine.Options.BuilderBytes = 16 << 20
+		require.Equal(t, int64(20_000), s.build(span(0, day)).Rows)
+		s.engine.Options.BuilderBytes = 4 << 20
 		_, err := s.tryBuild(span(0, day))
 		require.ErrorIs(t, err, materialize.ErrTooLarge)
-		require.ErrorContains(t, err, "49 pairs")
+		require.ErrorContains(t, err, "at most 4194304 are allowed")
 	}
+}
+
+// buildRange builds several windows by one call.
+func (s *scene) buildRange(w window.Interval, oneRun bool) []offline.Build {
+	s.t.Helper()
+	s.clock++
+	s.ids++
+	builds, err := s.engine.Build(s.t.Context(), s.target, s.table, materialize.BuildRequest{
+		Range: w, OneRun: oneRun, ReadAt: s.clock, Attempt: fmt.Sprintf("attempt-%d", s.ids),
+	})
+	require.NoError(s.t, err)
+	return builds
+}
+
+func TestARangeIsBuiltAlikeInOneRunAndWindowByWindow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		interval, schedule time.Duration
+		windows            int
+	}{{hour, day, 1}, {hour, day, 3}, {hour, day, 7}, {day, day, 40}, {time.Minute, hour, 5}, {5 * time.Minute, day, 2}} {
+		t.Run(fmt.Sprintf("%v of %v every %v", c.windows, c.interval, c.schedule), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, newView(c.interval, c.schedule))
+			all := span(0, time.Duration(c.windows)*c.schedule)
+			s.write(randomEvents(seeded(uint64(c.windows)), 3000, all), 3)
+			apart, once := s.buildRange(all, false), s.buildRange(all, true)
+			require.Len(t, once, c.windows)
+			for i, w := range all.Split(c.schedule) {
+				require.Equal(t, w, once[i].Window)
+				require.Equal(t, apart[i].Rows, once[i].Rows)
+				require.Equal(t, s.contents(apart[i]), s.contents(once[i]), "the same bytes")
+				require.Equal(t, s.contents(s.buildRange(w, true)[0]), s.contents(once[i]))
+			}
+		})
+	}
+}
+
+func TestWindowsOfARunWithoutRowsAreBuildsWithoutFiles(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, newView(hour, day))
+	s.write([]event{{user: ptr(int64(1)), at: start.Add(day)}}, 1)
+	builds := s.buildRange(span(0, 3*day), true)
+	require.Len(t, builds, 3)
+	require.Equal(t, offline.Build{Window: span(0, day), ReadAt: s.clock}, builds[0])
+	require.Equal(t, int64(1), builds[1].Rows)
+	require.Equal(t, offline.Build{Window: span(2*day, 3*day), ReadAt: s.clock}, builds[2])
+}
+
+// contents returns the bytes of a build's files.
+func (s *scene) contents(b offline.Build) [][]byte {
+	s.t.Helper()
+	var out [][]byte
+	for _, f := range b.Files {
+		data, err := s.bucket.Get(s.t.Context(), s.table.Spec().Path+"/"+f.Path)
+		require.NoError(s.t, err)
+		out = append(out, data)
+	}
+	return out
 }
 
 func TestBuildErrorsTellWhatARetryCannotMend(t *testing.T) {

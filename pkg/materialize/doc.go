@@ -1,11 +1,11 @@
 // Package materialize is the batch engine: it turns one window of raw data into
-// sorted tiles, commits tiles to the offline store, and keeps the online store
+// sorted tiles or rows, commits them to the offline store, and keeps the online store
 // a view of the offline log.
 //
 // Three steps, each safe to repeat in any order by any number of processes:
 //
-//   - Build: sources -> SQL -> partial states by key and tile -> sorted, durable,
-//     invisible files. Two builds of the same data hold the same bytes.
+//   - Build: sources -> SQL -> rows, or partial states by key and tile -> sorted,
+//     durable, invisible files. Two builds of the same data hold the same bytes.
 //   - Commit: builds become visible together with their coverage, in one atomic
 //     commit of the offline store; of two builds of a window the one that read
 //     its sources later wins.
@@ -15,6 +15,12 @@
 //     watermark, follows after the last cell. So a crash in the middle leaves
 //     cells that are already right, a slow applier cannot undo a faster one,
 //     and rows that vanished offline become tombstones online.
+//
+// A view with aggregations stores tiles, by key and block of time; one without
+// stores rows, and online of each key the latest, by time, then the version that
+// added it, then content. Commits that only add rows are compared with what is
+// stored. After a removal the snapshot is asked, latest files first: a row that
+// vanished offline gives way to the one before it, or to a tombstone.
 //
 // A cell holds the tiles of the windows that the online store covers and of no
 // others, though they may lie in the same block: nobody would correct those when

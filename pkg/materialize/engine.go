@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/registry"
@@ -18,12 +19,12 @@ import (
 // ErrTooLarge is a window that does not fit into the configured memory.
 var ErrTooLarge = errors.New("window is too large")
 
-// Options bound one window.
+// Options bound one call of Build.
 type Options struct {
-	MemoryBytes int64  // of the SQL engine; 0: 512 MiB
-	Threads     int    // of the SQL engine; 0: 1
-	MaxGroups   int    // of (key, tile) pairs; 0: 4 million
-	ScratchDir  string // for spilling; empty: the system's
+	MemoryBytes  int64  // of the SQL engine; 0: 512 MiB
+	BuilderBytes int64  // of the tiles or rows that it gathers; 0: two thirds of MemoryBytes
+	Threads      int    // of the SQL engine; 0: 1
+	ScratchDir   string // for spilling; empty: the system's
 }
 
 func (o Options) withDefaults() Options {
@@ -33,8 +34,8 @@ func (o Options) withDefaults() Options {
 	if o.Threads == 0 {
 		o.Threads = 1
 	}
-	if o.MaxGroups == 0 {
-		o.MaxGroups = 4 << 20
+	if o.BuilderBytes == 0 {
+		o.BuilderBytes = o.MemoryBytes * 2 / 3
 	}
 	if o.ScratchDir == "" {
 		o.ScratchDir = os.TempDir()
@@ -50,7 +51,9 @@ type Engine struct {
 	Transform transform.Engine
 	Offline   offline.Store
 	Online    online.Store
-	Options   Options
+	// Ledger tells what people hold back; without one nothing is held.
+	Ledger  *ledger.Ledger
+	Options Options
 }
 
 // Progress is how far a step came; what it counts says the step.

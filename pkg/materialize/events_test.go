@@ -126,8 +126,8 @@ func writeParquet(t testing.TB, path string, events []event) {
 // memoryEngine is SELECT * over events in memory.
 type memoryEngine struct{ events *[]event }
 
-func (memoryEngine) Describe(context.Context, string, []transform.Table) (feature.Schema, error) {
-	return eventSchema, nil
+func (memoryEngine) Describe(context.Context, string, []transform.Table) (transform.Description, error) {
+	return transform.Description{Schema: eventSchema}, nil
 }
 
 func (m memoryEngine) Run(_ context.Context, q transform.Query, fn func(arrow.Record) error) (transform.Stats, error) {

@@ -27,6 +27,9 @@ type PlanRequest struct {
 type Plan struct {
 	Range  window.Interval // aligned to the batch schedule
 	Online bool            // the online store follows
+	// OnlineFrom is where the windows begin that the online store follows: what
+	// serving needs, unless the job asks for the online store by name.
+	OnlineFrom window.Time
 }
 
 // maxIntervalsShown bounds the text of ErrOverlap.
@@ -53,6 +56,12 @@ func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.
 	}
 	if err := checkRange(t, p.Range, now); err != nil {
 		return Plan{}, err
+	}
+	switch {
+	case r.Online != nil && *r.Online:
+		p.OnlineFrom = p.Range.Start
+	case p.Online:
+		p.OnlineFrom = t.OnlineStart(now)
 	}
 	if r.Overwrite {
 		return p, nil
@@ -92,7 +101,7 @@ func checkStores(t *Target, r PlanRequest) error {
 // checkRange returns ErrRange unless the range is aligned to the batch schedule
 // and lies between the view's start and the time up to which data is complete.
 func checkRange(t *Target, r window.Interval, now window.Time) error {
-	start, end := t.View.MaterializationStart(), t.View.MaterializationEnd(now)
+	start, end := t.View.MaterializationStart(), t.View.CompleteEnd(now)
 	schedule := t.View.Schedule()
 	switch {
 	case end <= start:
@@ -109,6 +118,19 @@ func checkRange(t *Target, r window.Interval, now window.Time) error {
 		return fmt.Errorf("%w: range %v: the view starts at %v", ErrRange, r, start)
 	case r.End > end:
 		return fmt.Errorf("%w: range %v: data is complete up to %v (now is %v)", ErrRange, r, end, now)
+	}
+	return nil
+}
+
+// Live returns ErrRange for a workspace where nothing materializes.
+func (e *Engine) Live(ctx context.Context, workspace string) error {
+	w, err := e.Registry.Workspace(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	if !w.Live {
+		return fmt.Errorf("%w: %s is a development workspace, where nothing is materialized; prod is live, as is one created with tilery workspace create --live",
+			ErrRange, workspace)
 	}
 	return nil
 }

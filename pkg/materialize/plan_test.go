@@ -29,7 +29,7 @@ func TestPlanWithoutARangeIsAllThatIsComplete(t *testing.T) {
 	} {
 		p, err := s.engine.Plan(t.Context(), s.target, materialize.PlanRequest{}, start.Add(now))
 		require.NoError(t, err)
-		require.Equal(t, materialize.Plan{Range: span(-2*day, end), Online: true}, p, "now %v", now)
+		require.Equal(t, materialize.Plan{Range: span(-2*day, end), Online: true, OnlineFrom: start.Add(end - day)}, p, "now %v", now)
 	}
 }
 
@@ -42,7 +42,10 @@ func TestPlanTakesTheRangeAndTheStoresAskedFor(t *testing.T) {
 	require.Equal(t, materialize.Plan{Range: span(0, 9*day)}, p)
 	p, err = s.engine.Plan(t.Context(), s.target, materialize.PlanRequest{End: ptr(start)}, now)
 	require.NoError(t, err)
-	require.Equal(t, materialize.Plan{Range: span(-2*day, 0), Online: true}, p)
+	require.Equal(t, materialize.Plan{Range: span(-2*day, 0), Online: true, OnlineFrom: start.Add(8 * day)}, p, "the range is not what serving needs")
+	p, err = s.engine.Plan(t.Context(), s.target, materialize.PlanRequest{End: ptr(start), Online: ptr(true)}, now)
+	require.NoError(t, err)
+	require.Equal(t, materialize.Plan{Range: span(-2*day, 0), Online: true, OnlineFrom: start.Add(-2 * day)}, p, "but it is asked for by name")
 }
 
 func TestPlanRefusesRangesAndSaysWhatWouldDo(t *testing.T) {

@@ -128,10 +128,14 @@ func newMemoryScene(t testing.TB, view feature.View, events *[]event) *scene {
 	return s
 }
 
-type noFiles struct{}
+type noFiles struct{ source.Batch }
 
 func (noFiles) Files(context.Context, feature.BatchSource, window.Interval) (source.Files, error) {
 	return source.Files{}, nil
+}
+
+func (noFiles) Scan(context.Context, feature.BatchSource, window.Interval) (source.Scan, error) {
+	return source.Scan{}, nil
 }
 
 // write replaces the sources by events, spread over the given number of files.

@@ -18,7 +18,8 @@ type Target struct {
 	Generation  int64
 	View        feature.View
 	Fingerprint string
-	Layout      *aggregate.Layout
+	Layout      *aggregate.Layout // of tiles; empty for a view that stores rows
+	Features    feature.Schema    // of rows; nil for a view that stores tiles
 }
 
 // NewTarget prepares a view of a generation.
@@ -31,7 +32,12 @@ func NewTarget(workspace string, generation int64, view feature.View) (*Target, 
 	if err != nil {
 		return nil, fmt.Errorf("view %s: %w", view.Name, err)
 	}
-	return &Target{workspace, generation, view, fingerprint, layout}, nil
+	t := &Target{Workspace: workspace, Generation: generation, View: view, Fingerprint: fingerprint, Layout: layout}
+	if view.Aggregated() {
+		return t, nil
+	}
+	t.Features, err = view.Features()
+	return t, err
 }
 
 // Store names the view's data in every store: workspace/view/fingerprint.
@@ -45,27 +51,39 @@ func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch
 
 // Watermark returns the leading edge that an online store with this coverage is
 // read at: the latest multiple of the batch schedule before which the view's
-// longest window is covered. The second result is false when there is none. It
-// depends on the definition, so readers ask it and not the status: a longer
-// window may have been added to tiles that are there already.
+// longest window is covered, or any time of a view that stores rows, where a gap
+// only means that the rows in it are missing. The second result is false when
+// there is none. It depends on the definition, so readers ask it and not the
+// status: a longer window may have been added to tiles that are there already.
 func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
 	return covered.Watermark(t.View.Schedule(), t.View.LongestWindow())
 }
 
-// Table describes the view's offline table.
+// Table describes the view's offline table: join keys and time, then partial
+// states or features.
 func (t *Target) Table(now window.Time) offline.Spec {
+	at, columns := feature.TileStart, t.Layout.Fields()
+	if !t.View.Aggregated() {
+		at, columns = t.View.TimestampField, record.ArrowSchema(t.Features).Fields()
+	}
 	fields := record.ArrowSchema(t.View.JoinKeys()).Fields()
-	fields = append(fields, arrow.Field{Name: feature.TileStart, Type: record.ArrowType(feature.Timestamp)})
-	fields = append(fields, t.Layout.Fields()...)
+	fields = append(fields, arrow.Field{Name: at, Type: record.ArrowType(feature.Timestamp)})
+	fields = append(fields, columns...)
 	start := t.View.MaterializationStart()
 	return offline.Spec{
 		Path:      "offline/" + t.Store(),
 		Keys:      t.View.JoinKeys(),
-		Time:      feature.TileStart,
+		Time:      at,
 		Schema:    arrow.NewSchema(fields, nil),
 		Step:      t.View.Schedule(),
 		Partition: window.PartitionFor(window.Interval{Start: start, End: max(now, start)}),
 	}
+}
+
+// Effective returns the effective time of a row: from then on a join sees it, as
+// its window ends and its data is complete.
+func (t *Target) Effective(row window.Time) window.Time {
+	return row.Floor(t.View.Schedule()).Add(t.View.Schedule()).Add(t.View.DataDelay())
 }
 
 // Blocks returns the blocks of tiles that hold interval.

@@ -1,10 +1,9 @@
 package record
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -26,37 +25,8 @@ var (
 	ErrDamagedKey = errors.New("damaged key")
 )
 
-// Tags before each value. Null sorts first.
-const (
-	tagNull  = 0x01
-	tagValue = 0x02
-)
-
-// Strings end with {0x00, 0x01}; a zero byte inside is {0x00, 0xff}, so that
-// "a" sorts before "a\x00" and the end is never mistaken.
-var (
-	stringEnd  = []byte{0x00, 0x01}
-	zeroInside = []byte{0x00, 0xff}
-)
-
 // KeyTypes are the types that join keys may have.
 var KeyTypes = []feature.Type{feature.Int64, feature.String}
-
-func appendInt64(dst []byte, v int64) []byte {
-	return binary.BigEndian.AppendUint64(append(dst, tagValue), uint64(v)^1<<63)
-}
-
-func appendString[T string | []byte](dst []byte, v T) []byte {
-	dst = append(dst, tagValue)
-	for i := range len(v) {
-		if v[i] == 0 {
-			dst = append(dst, zeroInside...)
-			continue
-		}
-		dst = append(dst, v[i])
-	}
-	return append(dst, stringEnd...)
-}
 
 // AppendKey appends the encoding of one entity. values are in the order of
 // fields; a value of another type than its field is ErrKey.
@@ -96,8 +66,8 @@ func DecodeKey(key []byte, fields []feature.Field) ([]feature.Value, error) {
 	values := make([]feature.Value, len(fields))
 	for i, f := range fields {
 		var err error
-		if values[i], rest, err = decodeValue(rest, f); err != nil {
-			return nil, err
+		if values[i], rest, err = decodeValue(rest, f.Type); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamagedKey, f.Name, err)
 		}
 	}
 	if len(rest) != 0 {
@@ -106,52 +76,9 @@ func DecodeKey(key []byte, fields []feature.Field) ([]feature.Value, error) {
 	return values, nil
 }
 
-func decodeValue(data []byte, f feature.Field) (feature.Value, []byte, error) {
-	damaged := fmt.Errorf("%w: %s", ErrDamagedKey, f.Name)
-	if len(data) == 0 {
-		return feature.Null, nil, damaged
-	}
-	tag, data := data[0], data[1:]
-	if tag == tagNull {
-		return feature.Null, data, nil
-	}
-	if tag != tagValue {
-		return feature.Null, nil, damaged
-	}
-	switch f.Type {
-	case feature.Int64:
-		if len(data) < 8 {
-			return feature.Null, nil, damaged
-		}
-		return feature.Int64Value(int64(binary.BigEndian.Uint64(data) ^ 1<<63)), data[8:], nil
-	case feature.String:
-		var text []byte
-		for {
-			i := bytes.IndexByte(data, 0)
-			if i < 0 || i+1 >= len(data) {
-				return feature.Null, nil, damaged
-			}
-			text = append(text, data[:i]...)
-			switch data[i+1] {
-			case stringEnd[1]:
-				return feature.StringValue(string(text)), data[i+2:], nil
-			case zeroInside[1]:
-				text = append(text, 0)
-				data = data[i+2:]
-			default:
-				return feature.Null, nil, damaged
-			}
-		}
-	}
-	return feature.Null, nil, damaged
-}
-
 // KeyEncoder encodes the join keys of the rows of Arrow columns without
 // allocating per row.
-type KeyEncoder struct {
-	fields []feature.Field
-	append []func(dst []byte, row int) []byte
-}
+type KeyEncoder struct{ append []valueEncoder }
 
 // NewKeyEncoder prepares the columns, one per field in order. They must stay
 // alive as long as the encoder is used.
@@ -159,28 +86,12 @@ func NewKeyEncoder(fields []feature.Field, columns []arrow.Array) (*KeyEncoder, 
 	if len(fields) != len(columns) {
 		return nil, fmt.Errorf("%w: %d columns for %d join keys", ErrKey, len(columns), len(fields))
 	}
-	e := &KeyEncoder{fields: fields}
+	e := &KeyEncoder{}
 	for i, f := range fields {
-		var encode func(dst []byte, row int) []byte
-		switch column := columns[i].(type) {
-		case *array.Int64:
-			values := column.Int64Values()
-			encode = func(dst []byte, row int) []byte { return appendInt64(dst, values[row]) }
-		case *array.String:
-			encode = func(dst []byte, row int) []byte { return appendString(dst, column.Value(row)) }
-		default:
+		if !slices.Contains(KeyTypes, f.Type) || !arrow.TypeEqual(columns[i].DataType(), ArrowType(f.Type)) {
 			return nil, fmt.Errorf("%w: column %s has type %s, which cannot be a join key", ErrKey, f.Name, columns[i].DataType())
 		}
-		if column := columns[i]; column.NullN() > 0 {
-			value := encode
-			encode = func(dst []byte, row int) []byte {
-				if column.IsNull(row) {
-					return append(dst, tagNull)
-				}
-				return value(dst, row)
-			}
-		}
-		e.append = append(e.append, encode)
+		e.append = append(e.append, columnEncoder(columns[i]))
 	}
 	return e, nil
 }
@@ -201,21 +112,8 @@ func AppendKeyColumns(builders []array.Builder, fields []feature.Field, key []by
 		return err
 	}
 	for i, v := range values {
-		switch b := builders[i].(type) {
-		case *array.Int64Builder:
-			if v.IsNull() {
-				b.AppendNull()
-			} else {
-				b.Append(v.Int64())
-			}
-		case *array.StringBuilder:
-			if v.IsNull() {
-				b.AppendNull()
-			} else {
-				b.Append(v.Text())
-			}
-		default:
-			return fmt.Errorf("%w: %s cannot be stored in a column of type %s", ErrKey, fields[i].Name, builders[i].Type())
+		if err := appendToColumn(builders[i], v); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrKey, fields[i].Name, err)
 		}
 	}
 	return nil

@@ -1,11 +1,17 @@
-// Package serve answers the HTTP API: online feature vectors in Tecton's shapes,
-// and plan and apply.
+// Package serve answers the HTTP API: online feature vectors in Tecton's shapes;
+// plan and apply; and what people ask about definitions, workspaces and jobs.
 //
 // A request uses one generation of the definitions and one status of each
 // store. The status is read before the cells: cells outlive the watermark that
 // a status names, so an old status gives an older vector, never a torn one. How
 // far the windows are covered follows from the status's coverage and the
 // definition at hand: a window that was made longer is not served half.
+//
+// A feature service is read as one vector: the status of each view, then the
+// cells of all in one round. A view without aggregations has the latest row of the
+// entity, which expires when the leading edge passes its ttl, not by the clock;
+// the row may be newer than the status and says itself from when on it counts. A
+// view with a wildcard join key is read like any other: all keys are given.
 //
 // A request that finds the definitions a second old sends for newer ones and goes
 // on with those; only when they are a minute old it waits. So a bucket that is

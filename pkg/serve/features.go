@@ -12,7 +12,6 @@ import (
 
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/feature"
-	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/registry"
 )
 
@@ -22,66 +21,60 @@ func (s *Server) getFeatures(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.locate(ctx, p)
+	q, err := s.locate(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	entity, err := encodeEntity(v.target.View.JoinKeys(), p.JoinKeyMap)
+	entities, err := q.entities(p.JoinKeyMap)
 	if err != nil {
 		return nil, err
 	}
-	vector, err := v.read(ctx, s.online, entity)
-	if errors.Is(err, errNoData) {
-		return nil, fail(api.NotFound, "Cannot retrieve features. FeatureView: %s has no materialized data in the online store.", v.target.View.Name)
+	read, err := q.read(ctx, s.online, entities)
+	var notReady *noDataError
+	if errors.As(err, &notReady) {
+		return nil, fail(api.NotFound, "Cannot retrieve features. FeatureView: %s has no materialized data in the online store.", notReady.view)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return respond(v, vector, p, started), nil
+	return respond(q, read, p, started), nil
 }
 
 // locate finds what the request names, as of the newest generation.
-func (s *Server) locate(ctx context.Context, p api.GetFeaturesParams) (*view, error) {
+func (s *Server) locate(ctx context.Context, p api.GetFeaturesParams) (*query, error) {
+	kind, name, plural := "FeatureService", p.FeatureServiceName, "feature services"
 	switch {
 	case p.WorkspaceName == "":
 		return nil, fail(api.InvalidArgument, "Missing required field: `workspaceName`")
-	case p.FeatureServiceName != "" && p.FeatureViewName != "":
+	case name != "" && p.FeatureViewName != "":
 		return nil, fail(api.InvalidArgument, "Only one of `featureServiceName` and `featureViewName` may be given")
-	case p.FeatureServiceName != "":
-		return nil, fail(api.NotFound, "Unable to query FeatureService `%s` for workspace `%s`. Newly created feature services may take up to 60 seconds to query. Also, ensure that the workspace is a live workspace.", p.FeatureServiceName, p.WorkspaceName)
-	case p.FeatureViewName == "":
+	case name == "" && p.FeatureViewName == "":
 		return nil, fail(api.InvalidArgument, "Missing required field: one of `featureServiceName` and `featureViewName`")
+	case name == "":
+		kind, name, plural = "FeatureView", p.FeatureViewName, "feature views"
 	}
-	v, err := s.views.get(ctx, p.WorkspaceName, p.FeatureViewName)
+	q, err := s.views.get(ctx, p.WorkspaceName, locator{service: p.FeatureServiceName != "", name: name})
 	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrWorkspace) {
-		return nil, fail(api.NotFound, "Unable to query FeatureView `%s` for workspace `%s`. Newly created feature views may take up to 60 seconds to query. Also, ensure that the workspace is a live workspace.", p.FeatureViewName, p.WorkspaceName)
+		return nil, fail(api.NotFound, "Unable to query %s `%s` for workspace `%s`. Newly created %s may take up to 60 seconds to query. Also, ensure that the workspace is a live workspace.", kind, name, p.WorkspaceName, plural)
 	}
-	return v, err
+	return q, err
 }
 
-func encodeEntity(keys []feature.Field, values map[string]any) ([]byte, error) {
-	names := feature.Schema(keys).Names()
+// checkKeys refuses join keys that the query does not have, and asks for those
+// that it does.
+func (q *query) checkKeys(values map[string]any) error {
+	names := feature.Schema(q.keys).Names()
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(names, name) {
-			return nil, fail(api.InvalidArgument, "Unknown join key: %s, expected one of: [%s]", name, strings.Join(names, " "))
+			return fail(api.InvalidArgument, "Unknown join key: %s, expected one of: [%s]", name, strings.Join(names, " "))
 		}
 	}
-	entity := make([]feature.Value, len(keys))
-	for i, key := range keys {
-		raw, ok := values[key.Name]
-		if !ok {
-			return nil, fail(api.InvalidArgument, "Missing required join key: `%s`", key.Name)
-		}
-		var valid bool
-		if entity[i], valid = parseKey(key.Type, raw); !valid {
-			return nil, fail(api.InvalidArgument, "Unexpected JSON type for %s in joinKeyMap. Expected %s or null.", key.Name, dataType(key.Type))
+	for _, name := range names {
+		if _, ok := values[name]; !ok {
+			return fail(api.InvalidArgument, "Missing required join key: `%s`", name)
 		}
 	}
-	encoded, err := record.AppendKey(nil, keys, entity)
-	if err != nil {
-		return nil, fail(api.InvalidArgument, "%v", err)
-	}
-	return encoded, nil
+	return nil
 }
 
 // parseKey reads a join key: an Int64 is a decimal string or a whole number.

@@ -19,7 +19,11 @@ func (s *Server) plan(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, planError(err)
 	}
-	return api.PlanResponse{Plan: plan}, nil
+	costs, err := s.costs(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	return api.PlanResponse{Plan: plan, Costs: costs}, nil
 }
 
 func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
@@ -51,7 +55,10 @@ func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
 // planError gives the errors that a person can act on their code.
 func planError(err error) error {
 	var definitions *repository.Error
+	var protected *registry.ProtectedError
 	switch {
+	case errors.As(err, &protected):
+		return fail(api.FailedPrecondition, "%v", err)
 	case errors.As(err, &definitions), errors.Is(err, registry.ErrWorkspace), errors.Is(err, repository.ErrTooLarge):
 		return fail(api.InvalidArgument, "%v", err)
 	case errors.Is(err, registry.ErrConflict):

@@ -10,47 +10,53 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 )
 
-func respond(v *view, vector vector, p api.GetFeaturesParams, started time.Time) api.GetFeaturesResponse {
-	response := api.GetFeaturesResponse{Result: api.Result{Features: make([]any, len(v.features))}}
-	options := p.MetadataOptions
-	for i, f := range v.features {
-		response.Result.Features[i] = encodeValue(vector.values[i])
-		if vector.values[i].IsNull() && f.function == feature.Count && p.RequestOptions.CoerceNullCountsToZero {
-			response.Result.Features[i] = "0"
+func respond(q *query, r reading, p api.GetFeaturesParams, started time.Time) api.GetFeaturesResponse {
+	response := api.GetFeaturesResponse{Result: api.Result{Features: make([]any, 0, q.size)}}
+	for i, part := range q.parts {
+		values := r.vectors[i].values
+		for _, f := range part.features {
+			value := encodeValue(values[f.index])
+			if value == nil && f.count && p.RequestOptions.CoerceNullCountsToZero {
+				value = "0"
+			}
+			response.Result.Features = append(response.Result.Features, value)
 		}
 	}
-	if options != (api.MetadataOptions{}) {
-		response.Metadata = describe(v, vector, options, started)
+	if p.MetadataOptions != (api.MetadataOptions{}) {
+		response.Metadata = describe(q, r, p.MetadataOptions, started)
 	}
 	return response
 }
 
-func describe(v *view, vector vector, options api.MetadataOptions, started time.Time) *api.Metadata {
-	metadata := &api.Metadata{Features: make([]api.FeatureMetadata, len(v.features))}
-	effective := vector.effectiveTime.Time()
-	for i, f := range v.features {
-		m := &metadata.Features[i]
-		if options.IncludeNames {
-			m.Name = f.name
-		}
-		if options.IncludeEffectiveTimes {
-			m.EffectiveTime = &effective
-		}
-		if options.IncludeDataTypes {
-			m.DataType = &api.DataType{Type: f.dataType}
-		}
-		if options.IncludeServingStatus {
-			m.Status = api.MissingData
-			if vector.present[i] {
-				m.Status = api.Present
+func describe(q *query, r reading, options api.MetadataOptions, started time.Time) *api.Metadata {
+	metadata := &api.Metadata{Features: make([]api.FeatureMetadata, 0, q.size)}
+	for i, part := range q.parts {
+		effective := r.vectors[i].effective.Time()
+		for _, f := range part.features {
+			var m api.FeatureMetadata
+			if options.IncludeNames {
+				m.Name = f.name
 			}
+			if options.IncludeEffectiveTimes {
+				m.EffectiveTime = &effective
+			}
+			if options.IncludeDataTypes {
+				m.DataType = f.dataType
+			}
+			if options.IncludeServingStatus {
+				m.Status = api.MissingData
+				if r.vectors[i].present[f.index] {
+					m.Status = api.Present
+				}
+			}
+			metadata.Features = append(metadata.Features, m)
 		}
 	}
 	if options.IncludeSloInfo {
 		spent := time.Since(started).Seconds()
 		metadata.SloInfo = &api.SloInfo{
-			SloEligible: vector.storeBytes <= maxEligibleBytes, SloServerTimeSeconds: spent, ServerTimeSeconds: spent,
-			StoreTimeSeconds: vector.storeTime.Seconds(), StoreResponseBytes: vector.storeBytes,
+			SloEligible: r.storeBytes <= maxEligibleBytes, SloServerTimeSeconds: spent, ServerTimeSeconds: spent,
+			StoreTimeSeconds: r.storeTime.Seconds(), StoreResponseBytes: r.storeBytes,
 		}
 	}
 	return metadata
@@ -60,7 +66,7 @@ func describe(v *view, vector vector, options api.MetadataOptions, started time.
 const maxEligibleBytes = 2 << 20
 
 // encodeValue renders a value as Tecton does: Int64 as a decimal string, floats
-// that JSON lacks by name.
+// that JSON lacks by name. Timestamps, which Tecton does not serve, are RFC 3339.
 func encodeValue(v feature.Value) any {
 	switch v.Type() {
 	case feature.Bool:
@@ -80,15 +86,21 @@ func encodeValue(v feature.Value) any {
 		}
 	case feature.String:
 		return v.Text()
+	case feature.Timestamp:
+		return v.Timestamp().String()
 	default:
 		return nil
 	}
 }
 
-// dataType names a type as the serving API does.
+// dataType names the type of a served value as the serving API does.
 func dataType(t feature.Type) string {
-	if t == feature.Bool {
+	switch t {
+	case feature.Bool:
 		return "boolean"
+	case feature.Timestamp:
+		return "string"
+	default:
+		return strings.ToLower(t.String())
 	}
-	return strings.ToLower(t.String())
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/feature/repository"
+	"github.com/tilery/tilery/pkg/ledger"
+	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/registry"
 )
@@ -23,6 +25,9 @@ type Options struct {
 	Registry *registry.Registry
 	Planner  *registry.Planner
 	Online   online.Store
+	Ledger   *ledger.Ledger
+	Engine   *materialize.Engine // tells what plans cost; nil: plans come without costs
+	Temporal Temporal
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	// OnApply is called after each apply, also one that changed nothing, and before
@@ -32,29 +37,36 @@ type Options struct {
 	MaxConcurrent   int           // requests for features at a time; 0: 256
 	FeaturesTimeout time.Duration // 0: 2 seconds, as Tecton's
 	PlanTimeout     time.Duration // 0: 1 minute
+	LookupTimeout   time.Duration // of jobs, descriptions and workspaces; 0: 30 seconds
 }
 
 // Limits of request bodies.
 const (
 	maxFeaturesBody = 1 << 20
 	maxPlanBody     = 2 * repository.MaxBytes // the files, and what JSON adds
+	maxLookupBody   = 64 << 10
 )
 
 // Server is the HTTP API.
 type Server struct {
-	planner *registry.Planner
-	views   *views
-	online  online.Store
-	clock   clock.Clock
-	logger  *slog.Logger
-	onApply func(ctx context.Context, workspace string)
-	mux     *http.ServeMux
+	registry *registry.Registry
+	planner  *registry.Planner
+	views    *views
+	online   online.Store
+	ledger   *ledger.Ledger
+	engine   *materialize.Engine
+	temporal Temporal
+	clock    clock.Clock
+	logger   *slog.Logger
+	onApply  func(ctx context.Context, workspace string)
+	mux      *http.ServeMux
 }
 
 // New returns the API as an http.Handler.
 func New(o Options) *Server {
 	s := &Server{
-		planner: o.Planner, online: o.Online, clock: o.Clock, logger: o.Logger, mux: http.NewServeMux(),
+		registry: o.Registry, planner: o.Planner, online: o.Online, ledger: o.Ledger, engine: o.Engine, temporal: o.Temporal,
+		clock: o.Clock, logger: o.Logger, mux: http.NewServeMux(),
 		views: newViews(o.Registry, o.Logger), onApply: o.OnApply,
 	}
 	if s.onApply == nil {
@@ -64,18 +76,41 @@ func New(o Options) *Server {
 		handle: s.getFeatures, maxBody: maxFeaturesBody, timeout: orDefault(o.FeaturesTimeout, 2*time.Second),
 		name: "GetFeatures", slots: make(chan struct{}, orDefault(o.MaxConcurrent, 256)),
 	}
+	metadata := features
+	metadata.handle, metadata.name = s.serviceMetadata, "Metadata"
 	// Plans start an SQL engine each: few at a time.
 	plans := endpoint{maxBody: maxPlanBody, timeout: orDefault(o.PlanTimeout, time.Minute), name: "Plan", slots: make(chan struct{}, 4)}
 	applies := plans
 	plans.handle, applies.handle, applies.name = s.plan, s.apply, "Apply"
 	s.mux.Handle("POST "+api.GetFeaturesPath, s.handler(features))
+	s.mux.Handle("POST "+api.ServiceMetadataPath, s.handler(metadata))
 	s.mux.Handle("POST "+api.PlanPath, s.handler(plans))
 	s.mux.Handle("POST "+api.ApplyPath, s.handler(applies))
+	s.lookups(orDefault(o.LookupTimeout, 30*time.Second))
 	s.mux.HandleFunc("GET "+api.HealthPath, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fail(api.NotFound, "no such endpoint: %s %s", r.Method, r.URL.Path))
 	})
 	return s
+}
+
+// lookups adds what people ask for: small questions, whose answers may list much.
+func (s *Server) lookups(timeout time.Duration) {
+	slots := make(chan struct{}, 16)
+	for _, e := range []struct {
+		path, name string
+		handle     func(ctx context.Context, body []byte) (any, error)
+	}{
+		{api.DescribePath, "Describe", s.describe},
+		{api.CreateWorkspacePath, "CreateWorkspace", s.createWorkspace},
+		{api.GetWorkspacePath, "GetWorkspace", s.getWorkspace},
+		{api.ListWorkspacesPath, "ListWorkspaces", s.listWorkspaces},
+		{api.MaterializationStatusPath, "MaterializationStatus", s.materializationStatus},
+		{api.ListJobsPath, "ListMaterializationJobs", s.listJobs},
+		{api.GetJobPath, "GetMaterializationJob", s.getJob},
+	} {
+		s.mux.Handle("POST "+e.path, s.handler(endpoint{name: e.name, handle: e.handle, maxBody: maxLookupBody, timeout: timeout, slots: slots}))
+	}
 }
 
 func orDefault[T comparable](value, otherwise T) T {

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,7 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/tilery/tilery/pkg/materialize"
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/registry"
 )
 
@@ -44,24 +43,30 @@ type workspace struct {
 	tried time.Time // when the server last asked, also in vain
 }
 
-// generation prepares its views when they are first asked for.
+// generation prepares its queries when they are first asked for.
 type generation struct {
 	registry.Generation
-	prepared sync.Map // name -> *view
+	prepared sync.Map // locator -> *query
+}
+
+// locator names a feature service, or a feature view.
+type locator struct {
+	service bool
+	name    string
 }
 
 func newViews(r *registry.Registry, logger *slog.Logger) *views {
 	return &views{registry: r, logger: logger, workspaces: map[string]*workspace{}}
 }
 
-// get returns a view as of the newest generation, registry.ErrNotFound when there
+// get returns a query as of the newest generation, registry.ErrNotFound when there
 // is none of that name.
-func (vs *views) get(ctx context.Context, workspaceName, name string) (*view, error) {
+func (vs *views) get(ctx context.Context, workspaceName string, l locator) (*query, error) {
 	g, err := vs.generation(ctx, workspaceName)
 	if err != nil {
 		return nil, err
 	}
-	return g.view(name)
+	return g.query(l)
 }
 
 func (vs *views) generation(ctx context.Context, name string) (*generation, error) {
@@ -137,18 +142,36 @@ func (vs *views) failed(name string, tried time.Time) {
 	}
 }
 
-func (g *generation) view(name string) (*view, error) {
-	if v, ok := g.prepared.Load(name); ok {
-		return v.(*view), nil
+func (g *generation) query(l locator) (*query, error) {
+	if q, ok := g.prepared.Load(l); ok {
+		return q.(*query), nil
 	}
-	definition, err := g.View(name)
+	service, err := g.service(l)
 	if err != nil {
-		return nil, errors.Join(registry.ErrNotFound, err)
+		return nil, fmt.Errorf("workspace %s: %w", g.Workspace, err)
 	}
-	target, err := materialize.NewTarget(g.Workspace, g.Number, definition)
+	q, err := newQuery(g.Workspace, g.Number, service)
 	if err != nil {
-		return nil, fmt.Errorf("prepare view of workspace %s: %w", g.Workspace, err)
+		return nil, fmt.Errorf("prepare %s of workspace %s: %w", l.name, g.Workspace, err)
 	}
-	v, _ := g.prepared.LoadOrStore(name, newView(target))
-	return v.(*view), nil
+	prepared, _ := g.prepared.LoadOrStore(l, q)
+	return prepared.(*query), nil
+}
+
+// service resolves what l names; a view is a service with all of its features.
+func (g *generation) service(l locator) (feature.Service, error) {
+	if l.service {
+		if _, ok := g.FeatureService(l.name); !ok {
+			return feature.Service{}, fmt.Errorf("feature service %q: %w", l.name, registry.ErrNotFound)
+		}
+		return g.Service(l.name)
+	}
+	if _, ok := g.BatchFeatureView(l.name); !ok {
+		return feature.Service{}, fmt.Errorf("feature view %q: %w", l.name, registry.ErrNotFound)
+	}
+	v, err := g.View(l.name)
+	if err != nil {
+		return feature.Service{}, err
+	}
+	return viewAlone(v)
 }

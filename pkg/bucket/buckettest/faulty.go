@@ -25,9 +25,9 @@ const (
 var ErrInjected = errors.New("injected fault")
 
 // Faulty is a bucket whose calls fail as Hook says. Op is the name of a method of
-// bucket.Bucket, or "Close" for the Close of a Writer; a fault of List comes before
-// its first object or after its last. Hook is called from many goroutines if the
-// bucket is.
+// bucket.Bucket, or "Write" and "Close" for those of a Writer; a fault of List comes
+// before its first object or after its last. Hook is called from many goroutines if
+// the bucket is.
 type Faulty struct {
 	bucket.Bucket
 	Hook func(op, key string) Fault
@@ -102,7 +102,7 @@ func (f Faulty) Create(ctx context.Context, key string) (bucket.Writer, error) {
 		}
 		return nil, err
 	}
-	return faultyWriter{Writer: w, ctx: ctx, bucket: f, key: key}, nil
+	return &faultyWriter{Writer: w, ctx: ctx, bucket: f, key: key}, nil
 }
 
 type faultyWriter struct {
@@ -110,10 +110,27 @@ type faultyWriter struct {
 	ctx    context.Context
 	bucket Faulty
 	key    string
+	failed error // of Write
+}
+
+// Write implements bucket.Writer. After a fault the upload cannot be closed.
+func (w *faultyWriter) Write(p []byte) (n int, err error) {
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	w.failed = w.bucket.do(w.ctx, "Write", w.key, func() error {
+		n, err = w.Writer.Write(p)
+		return err
+	})
+	return n, w.failed
 }
 
 // Close implements bucket.Writer. A refused Close ends the upload.
-func (w faultyWriter) Close() error {
+func (w *faultyWriter) Close() error {
+	if w.failed != nil {
+		w.Abort()
+		return w.failed
+	}
 	err := w.bucket.do(w.ctx, "Close", w.key, w.Writer.Close)
 	if err != nil {
 		w.Abort()

@@ -40,7 +40,9 @@ func (t *table) commit(ctx context.Context, c offline.Commit) (offline.CommitRes
 			return offline.CommitResult{}, err
 		}
 		asked := t.opts.Now()
-		s, err := t.history.advance(ctx, attempt > 0)
+		// Listed, because a missing version looks like the end of the log, and a put
+		// in its place would hide the loss for good.
+		s, err := t.history.advance(ctx, true)
 		if err != nil {
 			return offline.CommitResult{}, err
 		}

@@ -19,12 +19,14 @@
 // retention; therefore a build is refused (ErrStale) long before that age.
 //
 // Reading the log. A table's state is kept in memory and brought up to date by
-// asking for the version after its head; once a minute, and after a conflict, the
-// log is listed, which finds gaps. Decoding is strict and bounded: a torn line, a
-// missing version, a file that is added twice or removed without being live, or a
-// window whose ReadAt goes back is ErrCorrupt. Data files of other writers are
-// refused, since nothing says that their rows are sorted. A log whose first
-// versions were cleaned away cannot be read yet: checkpoints are not.
+// asking for the version after its head; once a minute, and before each commit, the
+// log is listed, which finds gaps. Only the loss of the last version does not show
+// in a log; what followed it tells, the status of an online store for one. Decoding
+// is strict and bounded: a torn line, a missing version, a file that is added twice
+// or removed without being live, or a window whose ReadAt goes back is ErrCorrupt.
+// Data files of other writers are refused, since nothing says that their rows are
+// sorted. A log whose first versions were cleaned away cannot be read yet:
+// checkpoints are not.
 //
 // The log, not a server's clock, orders commits; clocks only judge ages.
 package delta

@@ -87,17 +87,6 @@ func TestCutVersionsAreCorrupt(t *testing.T) {
 	require.NoError(t, reopen(t, b))
 }
 
-func TestMissingVersionsAreCorrupt(t *testing.T) {
-	t.Parallel()
-	for version := range 3 {
-		b := threeVersions(t)
-		require.NoError(t, b.Delete(t.Context(), logKey(version)))
-		err := reopen(t, b)
-		require.ErrorIs(t, err, offline.ErrCorrupt, "version %d", version)
-		require.ErrorContains(t, err, logKey(version))
-	}
-}
-
 func TestGapsAfterTheHeadAreFoundByListing(t *testing.T) {
 	t.Parallel()
 	b := threeVersions(t)

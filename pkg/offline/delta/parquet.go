@@ -31,8 +31,8 @@ type fileWriter struct {
 	maxGroupBytes int64
 
 	scratch *os.File
-	sink    *bufio.Writer // keeps the first error, which pqarrow drops between row groups
-	parquet *pqarrow.FileWriter
+	sink    *bufio.Writer       // keeps the first error, which pqarrow drops between row groups
+	parquet *pqarrow.FileWriter // nil: no rows yet
 	stats   *stats
 	group   int64 // Arrow bytes in the open row group
 }
@@ -46,22 +46,31 @@ func newFileWriter(spec offline.Spec, opts Options, partition string, maxGroupBy
 	if err := os.Remove(scratch.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("unlink scratch file: %w", err), scratch.Close())
 	}
-	w := &fileWriter{
+	return &fileWriter{
 		spec: spec, opts: opts, partition: partition, maxGroupBytes: maxGroupBytes,
 		scratch: scratch, sink: bufio.NewWriterSize(scratch, 256<<10), stats: newStats(spec),
-	}
-	if err := guard(w.open); err != nil {
-		return nil, errors.Join(fmt.Errorf("start Parquet file: %w", err), w.discard())
-	}
-	return w, nil
+	}, nil
 }
 
-func (w *fileWriter) open() (err error) {
-	props := parquet.NewWriterProperties(
+// pageBytes keeps a data page, with the batch of rows by which it overshoots, within
+// one block of the zstd encoder, 64 KiB. For more than a block the encoder, of which
+// there is a new one for each page, takes a buffer of 8 MiB.
+const pageBytes = 48 << 10
+
+// open starts the file with encodings that suit rows like those of sample.
+func (w *fileWriter) open(sample arrow.Record) (err error) {
+	options := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithCompressionLevel(w.opts.CompressionLevel),
 		parquet.WithMaxRowGroupLength(w.opts.RowGroupRows),
-	)
+		parquet.WithDataPageSize(pageBytes),
+	}
+	for i, field := range w.spec.Schema.Fields() {
+		if rarelyRepeats(sample.Column(i)) {
+			options = append(options, parquet.WithDictionaryPath(parquet.ColumnPath{field.Name}, false))
+		}
+	}
+	props := parquet.NewWriterProperties(options...)
 	w.parquet, err = pqarrow.NewFileWriter(w.spec.Schema, w.sink, props, pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		return err
@@ -76,6 +85,11 @@ func (w *fileWriter) write(rec arrow.Record) error {
 	}
 	w.stats.add(rec)
 	err := guard(func() error {
+		if w.parquet == nil {
+			if err := w.open(rec); err != nil {
+				return err
+			}
+		}
 		if w.group >= w.maxGroupBytes {
 			w.parquet.NewBufferedRowGroup()
 			w.group = 0
@@ -89,7 +103,7 @@ func (w *fileWriter) write(rec arrow.Record) error {
 	return nil
 }
 
-// finish ends the file and uploads it. name stands in the object's name.
+// finish ends the file, which has rows, and uploads it. name stands in the object's name.
 func (w *fileWriter) finish(ctx context.Context, b bucket.Bucket, name string) (offline.File, error) {
 	if err := guard(w.parquet.Close); err != nil {
 		return offline.File{}, fmt.Errorf("end Parquet file: %w", err)

@@ -25,6 +25,13 @@ type Audited struct {
 	ReadAt  map[window.Time]window.Time // covered windows
 	Paths   []string                    // live files, sorted
 	Rows    []Row                       // of the live files, sorted
+	Commits []AuditedCommit             // by version
+}
+
+// AuditedCommit is one version of the log.
+type AuditedCommit struct {
+	ID      string
+	Windows map[window.Time]window.Time // that it covered: start -> ReadAt
 }
 
 // Audit reads the table of spec and checks the invariants that a log and its
@@ -40,6 +47,7 @@ func Audit(t testing.TB, b bucket.Bucket, spec offline.Spec) Audited {
 		require.Equal(t, fmt.Sprintf("%s/_delta_log/%020d.json", spec.Path, a.Version), info.Key, "gap in the log")
 		data, err := b.Get(t.Context(), info.Key)
 		require.NoError(t, err)
+		a.Commits = append(a.Commits, AuditedCommit{Windows: map[window.Time]window.Time{}})
 		for line := range bytes.Lines(data) {
 			a.line(line)
 		}
@@ -91,6 +99,7 @@ func (a *auditor) line(line []byte) {
 		require.NotEmpty(a, id)
 		require.NotContains(a, a.ids, id, "B3: a commit id twice")
 		a.ids[id] = a.Version
+		a.Commits[a.Version].ID = id
 	case action.Add != nil:
 		require.False(a, a.live[action.Add.Path], "%s is added twice", action.Add.Path)
 		a.live[action.Add.Path] = true
@@ -101,8 +110,9 @@ func (a *auditor) line(line []byte) {
 		start, err := window.Parse(action.Txn.AppID[2:])
 		require.NoError(a, err)
 		readAt := window.Time(action.Txn.Version)
-		require.GreaterOrEqual(a, readAt, a.ReadAt[start], "B4: the ReadAt of %v went back", start)
+		require.Greater(a, readAt, a.ReadAt[start], "B4: the ReadAt of %v went back, or B2: a build won twice", start)
 		a.ReadAt[start] = readAt
+		a.Commits[a.Version].Windows[start] = readAt
 	}
 }
 

@@ -16,10 +16,11 @@ type Fault int
 
 // The faults.
 const (
-	None   Fault = iota
-	Before       // fails without being carried out
-	After        // is carried out, and its answer lost
-	Hang         // is not carried out, and returns when its context ends
+	None      Fault = iota
+	Before          // fails without being carried out
+	After           // is carried out, and its answer lost
+	Hang            // is not carried out, and returns when its context ends
+	HangAfter       // is carried out, and returns when its context ends
 )
 
 // Faulty is a store that fails where Hook says so. Close never fails.
@@ -107,8 +108,12 @@ func (f Faulty) call(ctx context.Context, op string, do func() error) error {
 	if err := do(); err != nil {
 		return err
 	}
-	if fault == After {
+	switch fault {
+	case After:
 		return ErrInjected
+	case HangAfter:
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package onlinetest_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,4 +85,26 @@ func TestFaults(t *testing.T) {
 			cancel()
 		}
 	}
+}
+
+func TestHangAfterIsCarriedOut(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	defer s.Close()
+	faulty := onlinetest.Faulty{Store: s, Hook: func(string) onlinetest.Fault { return onlinetest.HangAfter }}
+	key := online.Key{Store: "s", Kind: online.KindStatus}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := faulty.Write(ctx, []online.Write{{Key: key, Cell: online.Cell{Version: 1}, Condition: online.IfVersion}})
+		failed <- err
+	}()
+	require.Eventually(t, func() bool {
+		_, ok, err := s.Get(t.Context(), key)
+		return ok && err == nil
+	}, 10*time.Second, time.Millisecond)
+	require.Empty(t, failed)
+	cancel()
+	require.ErrorIs(t, <-failed, context.Canceled)
 }

@@ -1,0 +1,200 @@
+package materialize
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/online"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// Bounds of what is in memory at once: the keys of a batch with their rows, and
+// the files that are walked together, unless more than that hold one window.
+const (
+	keysPerBatch  = 64 << 10
+	bytesPerBatch = 64 << 20
+	filesAtOnce   = 16
+)
+
+// rowCell is the latest row of a key.
+type rowCell struct {
+	key   []byte
+	value []byte // as the online store holds it; nil: no row
+}
+
+// rowStep is a step of a view that stores rows. A key changed when a touched file
+// has a row of it in covered time. What it writes, with version H, is always the
+// newest row of snapshot H: two appliers of one version write the same, and a cell
+// that has the version already needs no look.
+//
+// While commits only add files, the newest row is the greater of the stored one
+// and the added ones: what is stored is the newest row of an earlier snapshot, or
+// of a later one, over which nothing is written. That holds for the added rows one
+// after the other if later times come first. After a removal the stored row may be
+// one that is gone, and the snapshot is asked.
+type rowStep struct {
+	*step
+	live  map[string]bool // files of the snapshot, by path
+	files []offline.File  // of them those with covered rows, latest first
+	adds  bool            // nothing was removed on the way to the snapshot
+}
+
+func newRowStep(s *step) *rowStep {
+	r := &rowStep{step: s, live: make(map[string]bool, len(s.snapshot.Files)), adds: true}
+	for _, f := range s.snapshot.Files {
+		r.live[f.Path] = true
+		if s.covered.Overlaps(timesOf(f)) {
+			r.files = append(r.files, f)
+		}
+	}
+	slices.SortFunc(r.files, latestFirst)
+	for _, f := range s.touched {
+		r.adds = r.adds && r.live[f.Path]
+	}
+	return r
+}
+
+func timesOf(f offline.File) window.Interval {
+	return window.Interval{Start: f.MinTime, End: f.MaxTime + 1}
+}
+
+func latestFirst(a, b offline.File) int {
+	return cmp.Or(-cmp.Compare(a.MaxTime, b.MaxTime), -cmp.Compare(a.MinTime, b.MinTime), cmp.Compare(a.Path, b.Path))
+}
+
+func (s *rowStep) run(ctx context.Context) error {
+	touched := map[string]offline.File{}
+	for _, f := range s.touched {
+		if s.covered.Overlaps(timesOf(f)) {
+			touched[f.Path] = f
+		}
+	}
+	for _, files := range groupByTime(touched) {
+		if err := s.applyFiles(ctx, files); err != nil {
+			return fmt.Errorf("rows of %v to %v: %w", files[len(files)-1].MinTime, files[0].MaxTime, err)
+		}
+	}
+	return nil
+}
+
+// groupByTime divides files into groups of which none overlaps another in time,
+// the latest first.
+func groupByTime(files map[string]offline.File) [][]offline.File {
+	sorted := make([]offline.File, 0, len(files))
+	for _, f := range files {
+		sorted = append(sorted, f)
+	}
+	slices.SortFunc(sorted, latestFirst)
+	var groups [][]offline.File
+	var start window.Time // of the last group
+	for _, f := range sorted {
+		n := len(groups)
+		if n == 0 || len(groups[n-1]) >= filesAtOnce && f.MaxTime < start {
+			groups, start = append(groups, []offline.File{f}), f.MinTime
+			continue
+		}
+		groups[n-1], start = append(groups[n-1], f), min(start, f.MinTime)
+	}
+	return groups
+}
+
+// applyFiles brings the keys of touched files up to date.
+func (s *rowStep) applyFiles(ctx context.Context, files []offline.File) (err error) {
+	m, err := s.merge(ctx, files)
+	if err != nil {
+		return err
+	}
+	defer func() { err = m.close(err) }()
+	for !m.done() {
+		cells, err := m.next(s.adds)
+		if err != nil {
+			return err
+		}
+		if cells, err = s.outdated(ctx, cells); err != nil {
+			return err
+		}
+		for len(cells) > 0 {
+			n := len(cells)
+			if !s.adds {
+				if n, err = s.search(ctx, cells); err != nil {
+					return err
+				}
+			}
+			if err := s.write(ctx, cells[:n]); err != nil {
+				return err
+			}
+			cells = cells[n:]
+		}
+	}
+	return nil
+}
+
+// outdated returns the cells that the online store does not have yet: those
+// without the step's version, and of added rows those greater than the stored one.
+func (s *rowStep) outdated(ctx context.Context, cells []rowCell) ([]rowCell, error) {
+	out := make([]rowCell, 0, len(cells))
+	for part := range slices.Chunk(cells, keysPerWrite) {
+		reads := make([]online.Read, len(part))
+		for i, c := range part {
+			reads[i] = online.Read{Store: s.store(), Entity: c.key, Row: true}
+		}
+		stored, err := s.engine.Online.Read(ctx, reads)
+		if err != nil {
+			return nil, err
+		}
+		for i, c := range part {
+			old, err := batchRow(stored[i])
+			if err != nil {
+				return nil, err
+			}
+			current := old.Version >= uint64(s.snapshot.Version)
+			if current || s.adds && bytes.Compare(c.value, old.Value) <= 0 {
+				continue
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// batchRow returns the cell of an entity's latest row that batch wrote. A
+// tombstone has no value, an absent one no version either.
+func batchRow(items []online.Item) (online.Cell, error) {
+	for _, item := range items {
+		if item.Key.Kind != online.KindRow || len(item.Key.Writer) > 0 {
+			continue
+		}
+		if item.Cell.Tombstone {
+			return online.Cell{Version: item.Cell.Version}, nil
+		}
+		if _, err := online.DecodeRow(item.Cell.Value); err != nil {
+			return online.Cell{}, fmt.Errorf("row of entity %x: %w", item.Key.Entity, err)
+		}
+		return item.Cell, nil
+	}
+	return online.Cell{}, nil
+}
+
+func (s *rowStep) store() string { return s.target.CellStore(s.status.Epoch) }
+
+func (s *rowStep) write(ctx context.Context, cells []rowCell) error {
+	for part := range slices.Chunk(cells, keysPerWrite) {
+		writes := make([]online.Write, len(part))
+		for i, c := range part {
+			writes[i] = online.Write{
+				Key:       online.Key{Store: s.store(), Entity: c.key, Kind: online.KindRow},
+				Cell:      online.Cell{Version: uint64(s.snapshot.Version), Tombstone: c.value == nil, Value: c.value},
+				Condition: online.IfNotNewer,
+			}
+		}
+		if _, err := s.engine.Online.Write(ctx, writes); err != nil {
+			return err
+		}
+		s.wrote(len(part))
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package delta
+
+import (
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/stretchr/testify/require"
+)
+
+func TestOnlyManyNumbersThatDifferGoWithoutADictionary(t *testing.T) {
+	t.Parallel()
+	ints := func(rows, distinct int, null bool) arrow.Array {
+		b := array.NewInt64Builder(memory.DefaultAllocator)
+		defer b.Release()
+		for i := range rows {
+			if null {
+				b.AppendNull()
+			} else {
+				b.Append(int64(i % distinct))
+			}
+		}
+		return b.NewArray()
+	}
+	texts := array.NewStringBuilder(memory.DefaultAllocator)
+	texts.AppendValues(make([]string, 1000), nil)
+	floats := array.NewFloat64Builder(memory.DefaultAllocator)
+	for i := range 1000 {
+		floats.Append(float64(i) / 7)
+	}
+	for name, c := range map[string]struct {
+		column arrow.Array
+		want   bool
+	}{
+		"all differ":       {ints(1000, 1000, false), true},
+		"half differ":      {ints(1000, 500, false), false},
+		"few rows":         {ints(tooFewRows, tooFewRows, false), false},
+		"no rows":          {ints(0, 1, false), false},
+		"nulls":            {ints(1000, 1, true), false},
+		"past the sample":  {ints(3*sampledRows, 2*sampledRows, false), true},
+		"floats":           {floats.NewArray(), true},
+		"a slice of ints":  {array.NewSlice(ints(2000, 2000, false), 500, 1500), true},
+		"texts, all alike": {texts.NewArray(), false},
+	} {
+		require.Equal(t, c.want, rarelyRepeats(c.column), name)
+	}
+}
