@@ -51,7 +51,7 @@ func (m *Materialize) ApplyOnline(ctx context.Context, r ApplyRequest) (Applied,
 		if err != nil {
 			return Applied{}, err
 		}
-		result, err := m.Engine.Apply(ctx, target, table, report)
+		result, err := m.Engine.Serve(ctx, target, table, report)
 		if err != nil {
 			return Applied{}, err
 		}

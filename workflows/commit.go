@@ -84,8 +84,11 @@ func (m *materialization) commit(ctx workflow.Context) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	future, done := workflow.NewFuture(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		if m.commitGroup(ctx, request, spanned, windows) && (request.Online || m.state.Plan.Online && request.Overwrite) {
-			m.apply(ctx)
+		if m.commitGroup(ctx, request, spanned, windows) {
+			m.state.Unapplied = m.state.Plan.Online
+			if request.Online || request.Overwrite {
+				m.apply(ctx)
+			}
 		}
 		done.Set(nil, nil)
 	})
@@ -110,9 +113,14 @@ func (m *materialization) commitGroup(ctx workflow.Context, request activities.C
 	return true
 }
 
-// apply has the online store follow the log. If it fails, no window is lost: the
-// next commit's turn, or the next job's, makes up for it.
+// apply has the online store of a job that is to fill it follow the log, at its
+// end at the latest: what serving needs may lie in commits that it passes over. If
+// it fails, no window is lost: the next commit's turn, or the next job's, makes up for it.
 func (m *materialization) apply(ctx workflow.Context) {
+	if !m.state.Unapplied {
+		return
+	}
+	m.state.Unapplied = false
 	result := &m.state.Result
 	options := batchOptions(fmt.Sprintf("Apply version %d online", result.Version), time.Duration(m.in.HeartbeatTimeout))
 	request := activities.ApplyRequest{Target: m.state.Plan.Target, Job: m.state.Job}

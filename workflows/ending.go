@@ -92,6 +92,7 @@ func (m *materialization) hold(ctx workflow.Context) {
 		return
 	}
 	if m.state.Plan.Online {
+		m.state.Unapplied = true // of the holds
 		m.apply(ctx)
 	}
 }

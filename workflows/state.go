@@ -40,11 +40,13 @@ type MaterializeState struct {
 	Next int             `json:"next"` // windows before it were started
 	// Again are windows to start before Next: halves of a call that failed, and
 	// those that a person retries. The last comes first.
-	Again    []window.Interval      `json:"again,omitempty"`
-	PerBuild int                    `json:"per_build,omitempty"` // windows a call: the plan's, or fewer
-	Job      activities.Job         `json:"job,omitzero"`
-	Unsaved  []activities.JobRecord `json:"unsaved,omitempty"` // states that the ledger lacks
-	Result   MaterializeResult      `json:"result"`
+	Again    []window.Interval `json:"again,omitempty"`
+	PerBuild int               `json:"per_build,omitempty"` // windows a call: the plan's, or fewer
+	// Unapplied is set when commits are there that the online store was not told of.
+	Unapplied bool                   `json:"unapplied,omitempty"`
+	Job       activities.Job         `json:"job,omitzero"`
+	Unsaved   []activities.JobRecord `json:"unsaved,omitempty"` // states that the ledger lacks
+	Result    MaterializeResult      `json:"result"`
 }
 
 // MaterializeResult sums up a job. While it runs, it is its progress; when it

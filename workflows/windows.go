@@ -34,6 +34,10 @@ func (m *materialization) run(ctx workflow.Context) (MaterializeResult, error) {
 			m.commit(ctx)
 		}
 		if m.building == 0 && !m.committing && !m.waiting(ctx) {
+			if !m.wanted(ctx) {
+				disconnected, _ := workflow.NewDisconnectedContext(ctx)
+				m.apply(disconnected)
+			}
 			return m.finish(ctx)
 		}
 		m.wakeToCommit(ctx)

@@ -19,8 +19,9 @@ func (p *counts) fields() []arrow.Field {
 	return []arrow.Field{{Name: "count_" + p.column, Type: arrow.PrimitiveTypes.Int64}}
 }
 
-func (p *counts) grow(n int) { p.of = extend(p.of, n) }
-func (p *counts) reset()     { p.of = p.of[:0] }
+func (p *counts) grow(n int)   { p.of = extend(p.of, n) }
+func (p *counts) reset()       { p.of = p.of[:0] }
+func (p *counts) bytes() int64 { return bytesOf(p.of) }
 
 func (p *counts) add(groups []int32, _ arrow.Array) {
 	for _, g := range groups {

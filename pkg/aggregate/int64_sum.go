@@ -33,8 +33,9 @@ func sumFields(column string, sum arrow.DataType) []arrow.Field {
 	}
 }
 
-func (p *int64Sums) grow(n int) { p.of = extend(p.of, n) }
-func (p *int64Sums) reset()     { p.of = p.of[:0] }
+func (p *int64Sums) grow(n int)   { p.of = extend(p.of, n) }
+func (p *int64Sums) reset()       { p.of = p.of[:0] }
+func (p *int64Sums) bytes() int64 { return bytesOf(p.of) }
 
 func (p *int64Sums) add(groups []int32, values arrow.Array) {
 	for i, v := range values.(*array.Int64).Int64Values() {

@@ -58,8 +58,9 @@ func (p *numberExtremes) fields() []arrow.Field {
 	return []arrow.Field{{Name: p.name, Type: t, Nullable: true}}
 }
 
-func (p *numberExtremes) grow(n int) { p.of = extend(p.of, n) }
-func (p *numberExtremes) reset()     { p.of = p.of[:0] }
+func (p *numberExtremes) grow(n int)   { p.of = extend(p.of, n) }
+func (p *numberExtremes) reset()       { p.of = p.of[:0] }
+func (p *numberExtremes) bytes() int64 { return bytesOf(p.of) }
 
 func (p *numberExtremes) add(groups []int32, values arrow.Array) {
 	if p.float {

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -22,6 +23,8 @@ type partial interface {
 	grow(n int)
 	// reset drops the groups and keeps their memory.
 	reset()
+	// bytes is the memory of the groups, without what is kept for later ones.
+	bytes() int64
 
 	// add puts values[i] into groups[i]. Rows that are null or left out have a
 	// negative group.
@@ -70,13 +73,20 @@ func newPartial(p feature.Partial) partial {
 	return nil
 }
 
+// bytesOf is the memory of cells without what they point to.
+func bytesOf[T any](cells []T) int64 {
+	var cell T
+	return int64(len(cells)) * int64(unsafe.Sizeof(cell))
+}
+
 // extend returns cells with at least n elements; new ones are zero.
 func extend[T any](cells []T, n int) []T {
 	old := len(cells)
 	if n <= old {
 		return cells
 	}
-	cells = slices.Grow(cells, n-old)[:n]
+	// By half at least, since all are copied each time.
+	cells = slices.Grow(cells, max(n-old, old/2))[:n]
 	clear(cells[old:])
 	return cells
 }

@@ -36,6 +36,16 @@ func (s *States) Reset() {
 	}
 }
 
+// Bytes is the memory that the groups take: a function of what went in. As much
+// as half of it is held besides for groups to come, and what Reset dropped.
+func (s *States) Bytes() int64 {
+	total := bytesOf(s.present)
+	for _, p := range s.partials {
+		total += p.bytes()
+	}
+	return total
+}
+
 // Present reports whether a row or a tile went into the group.
 func (s *States) Present(group int) bool { return s.present[group] }
 

@@ -18,6 +18,7 @@ type stringExtremes struct {
 	name     string
 	greatest bool
 	of       []stringExtreme
+	texts    int64 // bytes of all texts that are seen
 }
 
 type stringExtreme struct {
@@ -44,7 +45,9 @@ func (p *stringExtremes) grow(n int) {
 	}
 }
 
-func (p *stringExtremes) reset() { p.of = p.of[:0] }
+func (p *stringExtremes) reset() { p.of, p.texts = p.of[:0], 0 }
+
+func (p *stringExtremes) bytes() int64 { return bytesOf(p.of) + p.texts }
 
 func (p *stringExtremes) add(groups []int32, values arrow.Array) {
 	if len(groups) == 0 {
@@ -62,7 +65,11 @@ func (p *stringExtremes) add(groups []int32, values arrow.Array) {
 func (p *stringExtremes) offer(group int, text []byte) {
 	e := &p.of[group]
 	if !e.seen || p.greatest && bytes.Compare(text, e.text) > 0 || !p.greatest && bytes.Compare(text, e.text) < 0 {
+		if e.seen {
+			p.texts -= int64(len(e.text))
+		}
 		e.text, e.seen = append(e.text[:0], text...), true
+		p.texts += int64(len(text))
 	}
 }
 

@@ -27,13 +27,24 @@ type ApplyResult struct {
 	Status  online.Status // after it
 }
 
+// Serve is Apply, and brings online what serving needs of the windows that are
+// covered offline, also if no commit was to: a longer time window may have been
+// added to tiles that are there already.
+func (e *Engine) Serve(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress)) (ApplyResult, error) {
+	return e.apply(ctx, t, table, true, onProgress)
+}
+
 // Apply brings the view's online store to the head of its offline log. Progress
 // counts cells. It returns offline.ErrHistoryGone when the log ends before the
 // version that the store follows, and ErrContended after 20 lost races.
 func (e *Engine) Apply(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress)) (ApplyResult, error) {
+	return e.apply(ctx, t, table, false, onProgress)
+}
+
+func (e *Engine) apply(ctx context.Context, t *Target, table offline.Table, fill bool, onProgress func(Progress)) (ApplyResult, error) {
 	var result ApplyResult
 	for range maxApplyTries {
-		done, err := e.applyOnce(ctx, t, table, onProgress, &result)
+		done, err := e.applyOnce(ctx, t, table, fill, onProgress, &result)
 		if err != nil {
 			return result, fmt.Errorf("apply %s: %w", t.Store(), err)
 		}
@@ -45,7 +56,7 @@ func (e *Engine) Apply(ctx context.Context, t *Target, table offline.Table, onPr
 }
 
 // applyOnce reports false when another applier's status came first.
-func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress), result *ApplyResult) (done bool, err error) {
+func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, fill bool, onProgress func(Progress), result *ApplyResult) (done bool, err error) {
 	status, version, ok, err := online.ReadStatus(ctx, e.Online, t.Store())
 	if err != nil {
 		return false, err
@@ -66,13 +77,17 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 		return false, err
 	}
 	result.Version, result.Status = status.Applied, status
+	settled := status.Applied == snapshot.Version && slices.Equal(status.Held, held)
 	switch {
-	case status.Applied == snapshot.Version && slices.Equal(status.Held, held):
+	case settled && (!fill || len(t.unserved(snapshot.Covered, status.Covered)) == 0):
 		return true, nil
 	case status.Applied > snapshot.Version: // the snapshot is the newer of the two
 		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, status.Applied, snapshot.Version)
 	}
-	s := &step{engine: e, target: t, table: table, snapshot: snapshot, held: held, status: status, onProgress: onProgress, result: result}
+	s := &step{
+		engine: e, target: t, table: table, snapshot: snapshot, held: held, status: status, fill: fill,
+		onProgress: onProgress, result: result,
+	}
 	if err := s.run(ctx); err != nil {
 		return false, fmt.Errorf("version %d: %w", snapshot.Version, err)
 	}
@@ -92,6 +107,7 @@ type step struct {
 	snapshot   offline.Snapshot
 	held       window.Set
 	status     online.Status
+	fill       bool // with what serving needs
 	onProgress func(Progress)
 	result     *ApplyResult
 
@@ -112,6 +128,9 @@ func (s *step) next() online.Status {
 func (s *step) run(ctx context.Context) error {
 	if err := s.readChanges(ctx); err != nil {
 		return err
+	}
+	if s.fill {
+		s.addUnserved()
 	}
 	if s.target.View.Aggregated() {
 		return s.applyBlocks(ctx)
@@ -147,6 +166,28 @@ func (s *step) readChanges(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// addUnserved adds the windows that serving needs and no commit was to bring online.
+func (s *step) addUnserved() {
+	missing := s.target.unserved(s.snapshot.Covered, s.covered)
+	s.covered = s.covered.Union(missing)
+	s.windows = append(s.windows, missing...)
+	for _, f := range s.snapshot.Files {
+		if missing.Overlaps(timesOf(f)) {
+			s.touched = append(s.touched, f)
+		}
+	}
+}
+
+// unserved returns the part of what is covered offline that serving needs and
+// that is not covered online.
+func (t *Target) unserved(offline, online window.Set) window.Set {
+	if len(offline) == 0 {
+		return nil
+	}
+	end := offline[len(offline)-1].End
+	return offline.Intersect(window.NewSet(window.Interval{Start: t.onlineStart(end), End: end})).Subtract(online)
 }
 
 func (s *step) followed(change offline.Change) []window.Interval {

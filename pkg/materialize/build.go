@@ -3,6 +3,7 @@ package materialize
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -15,6 +16,9 @@ import (
 // BuildRequest names the windows to build.
 type BuildRequest struct {
 	Range window.Interval // one or more whole windows
+	// OneRun computes all windows by one run of the SQL. The caller vouches that the
+	// SQL works row by row, so that a window's rows are the same as by a run of its own.
+	OneRun bool
 	// ReadAt is the start of the attempt as one server told it, see offline.Build.
 	ReadAt  window.Time
 	Attempt string // tells the files of two attempts apart
@@ -23,79 +27,101 @@ type BuildRequest struct {
 	OnProgress func(Progress)
 }
 
+func (r BuildRequest) report(p Progress) {
+	if r.OnProgress != nil {
+		r.OnProgress(p)
+	}
+}
+
 // Build computes the windows of a range and makes them durable, invisible to
 // readers. It returns transform.ErrSQL, source.ErrNoFiles and ErrTooLarge for
-// what a retry cannot mend.
+// what a retry cannot mend; what is too large for one run may be built by several.
 func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r BuildRequest) ([]offline.Build, error) {
-	if r.Range.Empty() || !r.Range.Aligned(t.View.Schedule()) {
-		return nil, fmt.Errorf("%w: %v are no whole windows of %v", ErrRange, r.Range, feature.Duration(t.View.Schedule()))
+	schedule := t.View.Schedule()
+	if r.Range.Empty() || !r.Range.Aligned(schedule) {
+		return nil, fmt.Errorf("%w: %v are no whole windows of %v", ErrRange, r.Range, feature.Duration(schedule))
 	}
+	runs := []window.Interval{r.Range}
+	if !r.OneRun {
+		runs = r.Range.Split(schedule)
+	}
+	collected := newCollector(t, e.Options.withDefaults().BuilderBytes)
+	defer collected.release()
 	var builds []offline.Build
-	for _, w := range r.Range.Split(t.View.Schedule()) {
-		build, err := e.buildWindow(ctx, t, table, w, r)
-		if err != nil {
+	for _, run := range runs {
+		if err := e.fill(ctx, t, collected, run, r); err != nil {
 			return nil, err
 		}
-		builds = append(builds, build)
+		for _, w := range run.Split(schedule) {
+			build, err := e.writeRows(ctx, table, collected, w, r)
+			if err != nil {
+				return nil, err
+			}
+			builds = append(builds, build)
+		}
 	}
 	return builds, nil
 }
 
-func (e *Engine) buildWindow(ctx context.Context, t *Target, table offline.Table, w window.Interval, r BuildRequest) (offline.Build, error) {
+// fill runs the view's SQL over one or more windows and collects its rows.
+func (e *Engine) fill(ctx context.Context, t *Target, collected collector, span window.Interval, r BuildRequest) error {
+	if err := collected.reset(span); err != nil {
+		return err
+	}
 	options := e.Options.withDefaults()
 	output, err := t.View.OutputSchema()
 	if err != nil {
-		return offline.Build{}, err
+		return err
 	}
-	tables, err := e.tables(ctx, t, w)
+	tables, err := e.tables(ctx, t, span)
 	if err != nil {
-		return offline.Build{}, err
+		return err
 	}
-	tiles := newBuilder(t, w, options.MaxGroups)
 	_, err = e.Transform.Run(ctx, transform.Query{
 		SQL: t.View.Transformation, Tables: tables,
-		Output: output, TimestampField: t.View.TimestampField, Interval: w,
-		Limits: transform.Limits{MemoryBytes: options.MemoryBytes, Threads: options.Threads, TempDir: options.ScratchDir},
-		OnProgress: func(p transform.Progress) {
-			if r.OnProgress != nil {
-				r.OnProgress(Progress{Rows: p.Rows, Fraction: p.Fraction})
-			}
-		},
-	}, tiles.add)
+		Output: output, TimestampField: t.View.TimestampField, Interval: span,
+		Limits:     transform.Limits{MemoryBytes: options.MemoryBytes, Threads: options.Threads, TempDir: options.ScratchDir},
+		OnProgress: func(p transform.Progress) { r.report(Progress{Rows: p.Rows, Fraction: p.Fraction}) },
+	}, collected.add)
 	if err != nil {
-		return offline.Build{}, fmt.Errorf("transform %s %v: %w", t.View.Name, w, err)
+		return fmt.Errorf("transform %s %v: %w", t.View.Name, span, err)
 	}
-	return e.writeTiles(ctx, table, tiles, w, r)
+	return nil
 }
 
+// tables returns the view's sources as the SQL of window w sees them: each from
+// as much before the window as its offset says.
 func (e *Engine) tables(ctx context.Context, t *Target, w window.Interval) ([]transform.Table, error) {
 	tables := make([]transform.Table, len(t.View.Sources))
 	for i, s := range t.View.Sources {
-		files, err := e.Sources.Files(ctx, s.BatchSource, w)
+		visible := window.Interval{Start: window.MinTime, End: w.End}
+		if s.StartTimeOffset != feature.Unbounded {
+			visible.Start = max(window.MinTime, w.Start.Add(time.Duration(s.StartTimeOffset)))
+		}
+		files, err := e.Sources.Files(ctx, s.BatchSource, visible)
 		if err != nil {
 			return nil, err
 		}
 		tables[i] = transform.Table{
-			Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField, Interval: w, Files: files.Paths,
+			Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField, Interval: visible,
+			Format: s.BatchConfig.FileFormat, Files: files.Files,
 		}
 	}
 	return tables, nil
 }
 
-func (e *Engine) writeTiles(ctx context.Context, table offline.Table, tiles *builder, w window.Interval, r BuildRequest) (offline.Build, error) {
+func (e *Engine) writeRows(ctx context.Context, table offline.Table, collected collector, w window.Interval, r BuildRequest) (offline.Build, error) {
 	writer, err := table.NewWriter(ctx, w, r.ReadAt, r.Attempt)
 	if err != nil {
 		return offline.Build{}, err
 	}
 	var rows int64
-	err = tiles.write(table.Spec().Schema, func(rec arrow.Record) error {
+	err = collected.write(w, table.Spec().Schema, func(rec arrow.Record) error {
 		if err := writer.Write(rec); err != nil {
 			return err
 		}
 		rows += rec.NumRows()
-		if r.OnProgress != nil {
-			r.OnProgress(Progress{Rows: rows, Fraction: 1})
-		}
+		r.report(Progress{Rows: rows, Fraction: 1})
 		return ctx.Err()
 	})
 	if err == nil {
@@ -105,7 +131,7 @@ func (e *Engine) writeTiles(ctx context.Context, table offline.Table, tiles *bui
 		}
 	}
 	if abort := writer.Abort(); abort != nil {
-		return offline.Build{}, fmt.Errorf("write tiles of %v: %w (and dropping them: %w)", w, err, abort)
+		return offline.Build{}, fmt.Errorf("write rows of %v: %w (and dropping them: %w)", w, err, abort)
 	}
-	return offline.Build{}, fmt.Errorf("write tiles of %v: %w", w, err)
+	return offline.Build{}, fmt.Errorf("write rows of %v: %w", w, err)
 }

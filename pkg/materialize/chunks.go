@@ -45,12 +45,17 @@ func (e *Engine) WindowsPerBuild(ctx context.Context, t *Target, windows int) (n
 // window, or else the ttl, before the end of complete data. A view whose rows never
 // expire is served whole.
 func (t *Target) OnlineStart(now window.Time) window.Time {
+	return t.onlineStart(t.View.CompleteEnd(now))
+}
+
+// onlineStart is OnlineStart for data that is complete up to end.
+func (t *Target) onlineStart(end window.Time) window.Time {
 	reach := t.View.LongestWindow()
 	if !t.View.Aggregated() {
 		reach = time.Duration(t.View.TTL)
 	}
 	if reach == 0 {
-		return t.View.MaterializationStart()
+		return min(t.View.MaterializationStart(), end)
 	}
-	return t.View.CompleteEnd(now).Add(-reach).Floor(t.View.Schedule())
+	return end.Add(-reach).Floor(t.View.Schedule())
 }

@@ -132,14 +132,8 @@ func (e *Engine) missing(ctx context.Context, r CostRequest, wanted window.Inter
 	if len(missing) == 0 {
 		return nil, nil
 	}
-	// To open a table that is not there would create it.
-	for _, err := range e.Bucket.List(ctx, r.Target.Table(r.Now).Path+"/", "") {
-		if err != nil {
-			return nil, fmt.Errorf("look for the store of %s: %w", r.Target.View.Name, err)
-		}
-		return e.Uncovered(ctx, r.Target, missing, r.Now)
-	}
-	return missing, nil
+	covered, err := e.covered(ctx, r.Target, r.Now)
+	return missing.Subtract(covered), err
 }
 
 // backfills cuts the missing ranges where the part begins that serving needs, and

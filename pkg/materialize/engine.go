@@ -62,53 +62,22 @@ type Progress struct {
 	Fraction float64 `json:"fraction,omitempty"` // of the SQL, 0 to 1
 }
 
-// Target returns the view as of a generation; 0 is the newest.
+// Target returns the view as of a generation; 0 is the newest, whose store is the
+// one that is filling if there is one.
 func (e *Engine) Target(ctx context.Context, workspace string, generation int64, view string) (*Target, error) {
 	g, err := e.generation(ctx, workspace, generation)
 	if err != nil {
 		return nil, err
 	}
-	v, err := g.View(view)
-	if err != nil {
-		return nil, fmt.Errorf("workspace %s: %w: %w", workspace, registry.ErrNotFound, err)
-	}
-	return NewTarget(workspace, g.Number, v)
+	return target(&g, view)
 }
 
-// OnlineViews returns the views of the newest generation whose online store
-// follows an offline one; only the named one if a name is given, which is ErrRange
-// if it has no online store.
-func (e *Engine) OnlineViews(ctx context.Context, workspace, name string) ([]*Target, error) {
-	if name != "" {
-		t, err := e.Target(ctx, workspace, 0, name)
-		if err != nil {
-			return nil, err
-		}
-		if !t.View.Online {
-			return nil, fmt.Errorf("%w: view %s has online: false", ErrRange, name)
-		}
-		return []*Target{t}, nil
-	}
-	g, err := e.Registry.Latest(ctx, workspace)
+func target(g *registry.Generation, view string) (*Target, error) {
+	v, err := g.View(view)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("workspace %s: %w: %w", g.Workspace, registry.ErrNotFound, err)
 	}
-	var out []*Target
-	for _, definition := range g.BatchFeatureViews {
-		if !definition.Online {
-			continue
-		}
-		view, err := g.View(definition.Name)
-		if err != nil {
-			return nil, err
-		}
-		t, err := NewTarget(workspace, g.Number, view)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, t)
-	}
-	return out, nil
+	return NewTarget(g.Workspace, g.Number, v)
 }
 
 func (e *Engine) generation(ctx context.Context, workspace string, number int64) (registry.Generation, error) {

@@ -40,6 +40,7 @@ type Change struct {
 	Name        string        `json:"name"`
 	Fields      []FieldChange `json:"fields,omitempty"`
 	Fingerprint string        `json:"fingerprint,omitempty"` // of a view's store
+	Note        string        `json:"note,omitempty"`        // what it means for what is served
 }
 
 // diff lists changes in the order of kinds, then names; none is an empty list.

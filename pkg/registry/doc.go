@@ -6,6 +6,11 @@
 // resolved by the document's own id. Whoever needs the desired state reads the
 // newest generation; a request or a job uses one generation from start to end.
 //
+// A generation also says which stored data of each view requests read. A change
+// that makes the stored data of no use names a second store, which is filled while
+// the old one serves; the switch is the next generation, so that of a switch and
+// an apply, or of two switches, one wins, and no reader sees anything between.
+//
 // Beside its generations a workspace may have one more document, put once, that
 // says whether it is live. Development workspaces are planned, applied and
 // described like live ones; whoever materializes asks Workspace first.

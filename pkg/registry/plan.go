@@ -56,6 +56,9 @@ func (p *Planner) Plan(ctx context.Context, workspace string, files []repository
 		if err := protect(&latest.Repository, changes); err != nil {
 			return Plan{}, err
 		}
+		if err := note(changes, &latest, &parsed.Repository); err != nil {
+			return Plan{}, fmt.Errorf("stores of generation %d of %s: %w", latest.Number, workspace, err)
+		}
 	}
 	return Plan{
 		Workspace: workspace, Live: kind.Live, Base: latest.Number, Changes: changes,

@@ -161,6 +161,7 @@ aggregations: [{column: late, function: count, time_window: 1d}]
 	require.Equal(t, "batch_config", plan.Changes[0].Fields[0].Field)
 	require.Equal(t, registry.Change{Action: registry.Delete, Kind: "BatchFeatureView", Name: "a_train"}, plan.Changes[1])
 	require.Equal(t, registry.Change{Action: registry.Recreate, Kind: "BatchFeatureView", Name: "airport_delays", Fingerprint: plan.Changes[2].Fingerprint,
+		Note:   "keeps serving the old store until the new one is filled",
 		Fields: []registry.FieldChange{{Field: "fingerprint", Old: before, New: plan.Changes[2].Fingerprint}}}, plan.Changes[2])
 	require.Equal(t, registry.Create, plan.Changes[3].Action)
 	require.Equal(t, "z_train", plan.Changes[3].Name)

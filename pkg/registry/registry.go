@@ -19,8 +19,8 @@ import (
 var (
 	// ErrNotFound is a workspace that nothing was ever applied to, or a generation that is not there.
 	ErrNotFound = errors.New("not found in the registry")
-	// ErrConflict is an apply whose base is no longer the newest generation.
-	ErrConflict = errors.New("the workspace changed since the plan was made")
+	// ErrConflict is a change whose base is no longer the newest generation.
+	ErrConflict = errors.New("the workspace has changed since: something was applied, or a store that was filled began to serve")
 	// ErrWorkspace is a name that cannot be a workspace.
 	ErrWorkspace = errors.New("bad workspace name")
 	// ErrExists is a workspace that cannot be created since it is there, of another kind.
@@ -38,9 +38,13 @@ type Generation struct {
 	Format    int         `json:"format"`
 	Workspace string      `json:"workspace"`
 	Number    int64       `json:"generation"` // from 1, without gaps
-	ID        string      `json:"id"`         // unique to the apply that wrote it
+	ID        string      `json:"id"`         // unique to the call that wrote it
 	AppliedAt window.Time `json:"applied_at"` // product time
-	Objects   []Object    `json:"objects,omitempty"`
+	// Switched is the view whose store the generation switched, with the definitions
+	// as they were; empty if it was applied.
+	Switched string                `json:"switched,omitempty"`
+	Objects  []Object              `json:"objects,omitempty"`
+	Stores   map[string]ViewStores `json:"stores,omitempty"` // by view
 
 	feature.Repository
 }
@@ -170,28 +174,38 @@ func decode(data []byte) (Generation, error) {
 // ErrConflict; ErrNotFound, when base was never applied. After bucket.ErrUnknown
 // the generation may have been written: plan again to see.
 func (r *Registry) Apply(ctx context.Context, workspace string, base int64, repository feature.Repository, now window.Time) (Generation, error) {
-	if err := CheckWorkspace(workspace); err != nil {
+	kind, err := r.Workspace(ctx, workspace)
+	if err != nil {
 		return Generation{}, err
 	}
 	var before Generation
 	if base != 0 {
-		var err error
 		if before, err = r.Get(ctx, workspace, base); err != nil {
 			return Generation{}, fmt.Errorf("apply on generation %d: %w", base, err)
 		}
 	}
-	g := Generation{Format: format, Workspace: workspace, Number: base + 1, ID: rand.Text(), AppliedAt: now, Repository: repository}
+	g := Generation{Format: format, Workspace: workspace, Number: base + 1, AppliedAt: now, Repository: repository}
 	g.Objects = objects(workspace, &before, &repository, now)
-	data, err := json.MarshalIndent(g, "", " ")
-	if err != nil {
-		return Generation{}, fmt.Errorf("encode generation %d: %w", g.Number, err)
-	}
-	err = bucket.Claim(ctx, r.bucket, key(workspace, g.Number), data)
-	if errors.Is(err, bucket.ErrExists) {
-		return Generation{}, fmt.Errorf("apply on generation %d of %s: %w", base, workspace, ErrConflict)
+	g.Stores, err = stores(&before, &repository, g.Number, kind.Live)
+	if err == nil {
+		err = r.put(ctx, &g)
 	}
 	if err != nil {
 		return Generation{}, fmt.Errorf("apply on generation %d of %s: %w", base, workspace, err)
 	}
 	return g, nil
+}
+
+// put gives a generation an id and writes it if its number is free.
+func (r *Registry) put(ctx context.Context, g *Generation) error {
+	g.ID = rand.Text()
+	data, err := json.MarshalIndent(g, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode generation %d: %w", g.Number, err)
+	}
+	err = bucket.Claim(ctx, r.bucket, key(g.Workspace, g.Number), data)
+	if errors.Is(err, bucket.ErrExists) {
+		return ErrConflict
+	}
+	return err
 }

@@ -77,7 +77,7 @@ func TestApplyOnAnOldGenerationIsAConflict(t *testing.T) {
 	for base := range int64(3) {
 		_, err := r.Apply(t.Context(), "prod", base, named("b"), now)
 		require.ErrorIs(t, err, registry.ErrConflict)
-		require.EqualError(t, err, fmt.Sprintf("apply on generation %d of prod: the workspace changed since the plan was made", base))
+		require.EqualError(t, err, fmt.Sprintf("apply on generation %d of prod: the workspace has changed since: something was applied, or a store that was filled began to serve", base))
 	}
 	for _, base := range []int64{-1, 4, 1 << 40} {
 		_, err := r.Apply(t.Context(), "prod", base, named("b"), now)

@@ -6,4 +6,8 @@
 // hand-written SQL (testdata/*.sql) over the raw flights, run by the DuckDB of a
 // Python environment that `make tools` installs, and tables are read by DuckDB's
 // delta extension and by delta-rs.
+//
+// The fault tests alone run a host inside the test, since they stand between it and
+// what it calls. They compare a disturbed run with an undisturbed one, so that
+// reading both with the product's own readers is enough.
 package e2e

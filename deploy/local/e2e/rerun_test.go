@@ -20,7 +20,7 @@ import (
 	"github.com/tilery/tilery/pkg/online/pebble"
 )
 
-// state is all that a view's stores hold, without the versions and ids that
+// state is all that the stores of the only view hold, without the versions and ids that
 // differ from run to run.
 type state struct {
 	dir    string
@@ -32,12 +32,19 @@ type state struct {
 // readState reads the stores of a stack that is not running.
 func readState(t *testing.T, dir string) state {
 	t.Helper()
+	return readStores(t, dir, "rows.sql")
+}
+
+// readStores does it for a view whose rows the SQL file lists.
+func readStores(t *testing.T, dir, rows string) state {
+	t.Helper()
 	s := state{dir: dir, online: map[string]string{}}
-	s.rows = query(t, "rows.sql", "table="+table(t, dir), "extension="+extension)
+	s.rows = query(t, rows, "table="+table(t, dir), "extension="+extension)
 	store, err := pebble.Open(filepath.Join(dir, "online"), pebble.Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
-	name := "prod/" + view + "/" + filepath.Base(table(t, dir))
+	name, err := filepath.Rel(filepath.Join(dir, "bucket/offline"), table(t, dir))
+	require.NoError(t, err)
 	status, _, ok, err := online.ReadStatus(t.Context(), store, name)
 	require.NoError(t, err)
 	require.True(t, ok)
@@ -148,7 +155,7 @@ type logLine struct {
 
 func readLog(t *testing.T, dir string, each func(logLine)) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "bucket/offline/prod", view, "*/_delta_log/*.json"))
+	files, err := filepath.Glob(filepath.Join(dir, "bucket/offline/prod/*/*/_delta_log/*.json"))
 	require.NoError(t, err)
 	for _, file := range files {
 		data, err := os.ReadFile(file)

@@ -34,7 +34,7 @@ func testMain(m *testing.M) int {
 
 func build() error {
 	for _, target := range []struct{ module, program, source string }{
-		{"..", "tilery-local", "."}, {"../../..", "tilery", "./starter"},
+		{"..", "tilery-local", "."}, {"../../..", "tilery", "./starter"}, {"../../..", "tilery-worker", "./worker"},
 	} {
 		command := exec.Command("go", "build", "-o", filepath.Join(bin, target.program), target.source)
 		command.Dir = target.module
@@ -74,11 +74,16 @@ func startStack(t *testing.T, dir string) *stack {
 
 func startStackAt(t *testing.T, dir, now string) *stack {
 	t.Helper()
+	return startStackWith(t, dir, "-source-root", examples, "-clock", "fixed:"+now)
+}
+
+func startStackWith(t *testing.T, dir string, flags ...string) *stack {
+	t.Helper()
 	endpoints := filepath.Join(dir, "endpoints.json")
 	require.NoError(t, os.RemoveAll(endpoints)) // a killed stack leaves it behind
 	s := &stack{dir: dir, log: &bytes.Buffer{}, exited: make(chan error, 1)}
-	s.command = exec.Command(filepath.Join(bin, "tilery-local"), "-data-dir", dir, "-source-root", examples,
-		"-clock", "fixed:"+now, "-http", "127.0.0.1:0", "-temporal-port", "0", "-ui-port", "-1")
+	s.command = exec.Command(filepath.Join(bin, "tilery-local"), append(flags,
+		"-data-dir", dir, "-http", "127.0.0.1:0", "-temporal-port", "0", "-ui-port", "-1")...)
 	s.command.Stderr = s.log
 	require.NoError(t, s.command.Start())
 	go func() { s.exited <- s.command.Wait() }()

@@ -1,0 +1,2 @@
+SELECT user_id, clicked_at, amount
+FROM clicks
