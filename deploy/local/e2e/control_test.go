@@ -35,15 +35,18 @@ func (s *stack) pending(t *testing.T, id string) int {
 func TestJobsAreControlled(t *testing.T) {
 	const id = "materialize/prod/" + view + "/all-all"
 	s := startStack(t, t.TempDir())
-	s.tilery(t, "apply", examples, "--yes")
+	s.tilery(t, "apply", repositoryWith(t, "online: true", "online: true\nincremental_backfills: true"), "--yes")
 	s.tilery(t, "materialize", view, "--detach", "--parallelism", "1", "--commit-windows", "2")
 	waitFor(t, time.Minute, "a window is committed", func() bool { return committedWindows(t, s.dir) > 0 })
 
 	require.True(t, s.job(t, "pause", id).Paused)
 	var paused progress
 	waitFor(t, time.Minute, "what is built is committed", func() bool {
+		if s.pending(t, id) > 0 {
+			return false
+		}
 		paused = s.job(t, "pause", id)
-		return paused.Built == paused.Committed && s.pending(t, id) == 0
+		return paused.Built == paused.Committed
 	})
 	require.Less(t, paused.Committed, totalWindows)
 	require.Equal(t, paused, s.job(t, "set-parallelism", id, "6"), "a paused job stands still")
@@ -64,5 +67,5 @@ func TestJobsAreControlled(t *testing.T) {
 	_, err = s.try("job", "cancel", "materialize/prod/nothing/all-all")
 	require.ErrorContains(t, err, "no job materialize/prod/nothing/all-all is running")
 	s.stop(t)
-	requireEqualState(t, undisturbed(t), readState(t, s.dir))
+	requireServes(t, undisturbed(t), readState(t, s.dir))
 }

@@ -156,7 +156,7 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	kills := 0
 	// A few seconds, told by the backfill itself: a number of further commits.
 	for next := 1; next < yearWindows/64; kills++ {
-		next += 2 + random.IntN(8)
+		next += 1 + random.IntN(4)
 		waitFor(t, 5*time.Minute, "the backfill moves on", func() bool { return commits(t, dir) >= min(next, yearWindows/64) })
 		w.kill(t)
 		w = startWorker(t, s, source, now)
@@ -188,6 +188,6 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	for window, n := range times {
 		require.Equal(t, 1, n, window)
 	}
-	requireEqualState(t, want, readStores(t, dir, "year_rows.sql"))
+	requireServes(t, want, readStores(t, dir, "year_rows.sql"))
 	t.Logf("planned in %v; %d windows, %d kills, %d runs, the longest history has %d events", planned, yearWindows, kills, len(runs), longest)
 }
