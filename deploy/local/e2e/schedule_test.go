@@ -37,14 +37,14 @@ func (s *stack) schedule(t *testing.T) string {
 // trigger runs the view's schedule once, now, and waits for its job.
 func (s *stack) trigger(t *testing.T) {
 	t.Helper()
-	ended := s.incrementals(t)
+	ended := s.incrementals(t, view)
 	_, err := s.temporalCLI(t, "schedule", "trigger", "--schedule-id", scheduleID)
 	require.NoError(t, err)
-	waitFor(t, time.Minute, "the incremental job ends", func() bool { return s.incrementals(t) > ended })
+	waitFor(t, time.Minute, "the incremental job ends", func() bool { return s.incrementals(t, view) > ended })
 }
 
-// incrementals counts the incremental jobs that completed.
-func (s *stack) incrementals(t *testing.T) int {
+// incrementals counts the incremental jobs of a view that completed.
+func (s *stack) incrementals(t *testing.T, view string) int {
 	t.Helper()
 	var jobs []struct{ Type, Status string }
 	require.NoError(t, json.Unmarshal([]byte(s.tilery(t, "jobs", view, "-o", "json")), &jobs))
@@ -107,5 +107,31 @@ func TestSchedulesFollowTheDefinitions(t *testing.T) {
 
 	s.tilery(t, "apply", repositoryWith(t, "online: true\noffline: true", "online: false\noffline: false"), "--yes")
 	waitFor(t, time.Minute, "the schedule goes", func() bool { return s.schedule(t) == "" })
+	s.stop(t)
+}
+
+// TestAnApplyThatIsKilledHalfWayHeals_B6 kills the worker after the generation is
+// in the registry and before any schedule is made: Temporal is not there. When both
+// are back, the schedule is as the generation says.
+func TestAnApplyThatIsKilledHalfWayHeals_B6(t *testing.T) {
+	dir := t.TempDir()
+	s := startStackWith(t, dir, "-temporal-only")
+	w := startWorker(t, s, examples, "2001-02-01T00:00:00Z")
+	s.Endpoints.HTTP = w.http
+	s.kill(t)
+	applied := make(chan error, 1)
+	go func() {
+		_, err := s.try("apply", examples, "--yes")
+		applied <- err
+	}()
+	waitFor(t, time.Minute, "the generation is written", func() bool {
+		found, err := filepath.Glob(filepath.Join(dir, "bucket/registry/prod/*1.json"))
+		return err == nil && len(found) == 1
+	})
+	w.kill(t)
+	<-applied // it may have been told of success or of a broken connection
+
+	s = startStack(t, dir)
+	waitFor(t, time.Minute, "the schedule is made", func() bool { return s.schedule(t) == "86400s+0s" })
 	s.stop(t)
 }
