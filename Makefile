@@ -25,7 +25,7 @@ READERS := $(TOOLS)/venv/installed
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/tilery, bin/tilery-worker and bin/tilery-local (the first time: minutes)
@@ -60,6 +60,10 @@ replay: ## Replay the recorded workflow histories
 .PHONY: e2e
 e2e: tools ## Run the end-to-end tests of the embedded stack
 	cd $(LOCAL) && $(GOTEST) -count=1 ./e2e/...
+
+.PHONY: bench-batch
+bench-batch: build ## Time a backfill of 10 million events beside DuckDB alone; the last line is JSON
+	go -C $(LOCAL) run ./bench/batch -bin $(CURDIR)/bin
 
 # The architecture tests read the import graph, which the test cache does not
 # see: a cached pass would hide a new import.

@@ -6,9 +6,8 @@
 // table, a commit for 16 daily windows. The peer is one statement of the same
 // DuckDB that the worker links, GROUP BY key and hour, over the same files with
 // the same number of threads, the same memory limit and the same codec. Its
-// result has the layout of the table: a folder for each day, since that is what
-// later readers prune by. The peer neither sorts its rows nor makes them durable,
-// and knows no windows, attempts or commits; the ratio is the price of all that.
+// result is one file. The peer neither sorts its rows nor makes them durable, and
+// knows no partitions, windows, attempts or commits; the ratio is the price of all that.
 // The view is offline only: filling an online store is another measurement.
 //
 // Runs alternate, and the ratio is that of the medians. Nothing is printed

@@ -16,10 +16,10 @@ import (
 const level = 1
 
 const peerSQL = `COPY (
-	SELECT user_id, date_trunc('hour', ts) AS tile_start, strftime(date_trunc('day', ts), '%%Y-%%m-%%d') AS day,
+	SELECT user_id, date_trunc('hour', ts) AS tile_start,
 		count(amount) AS count_amount, max(amount) AS max_amount, sum(amount)::BIGINT AS sum_amount
 	FROM read_parquet('%s') GROUP BY ALL
-) TO '%s' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d, PARTITION_BY (day))`
+) TO '%s' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d)`
 
 // aggregateAlone is the peer's process: it writes the result to o.peer and
 // prints the seconds that it took.
@@ -44,11 +44,11 @@ func (o options) runPeer(ctx context.Context, repetition int) (measurement, erro
 	if err != nil {
 		return measurement{}, err
 	}
-	folder := filepath.Join(o.dir, "duckdb", strconv.Itoa(repetition))
-	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+	file := filepath.Join(o.dir, "duckdb", strconv.Itoa(repetition)+".parquet")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return measurement{}, err
 	}
-	command := exec.CommandContext(ctx, self, "-peer", folder, "-dir", o.dir,
+	command := exec.CommandContext(ctx, self, "-peer", file, "-dir", o.dir,
 		"-threads", strconv.Itoa(o.threads), "-memory", strconv.FormatInt(o.memory, 10))
 	command.Stderr = os.Stderr
 	printed, err := command.Output()
@@ -59,11 +59,7 @@ func (o options) runPeer(ctx context.Context, repetition int) (measurement, erro
 	if m.seconds, err = strconv.ParseFloat(strings.TrimSpace(string(printed)), 64); err != nil {
 		return measurement{}, err
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "*", "*.parquet"))
-	if err != nil {
-		return measurement{}, err
-	}
-	return o.describe(m.seconds, files)
+	return o.describe(m.seconds, []string{file})
 }
 
 // describe reads what a run made.
