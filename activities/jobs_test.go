@@ -240,8 +240,8 @@ func TestARetryPlansWhatAnEndedJobLeftUndone(t *testing.T) {
 	require.Contains(t, plan.Skipped, "is left to do")
 }
 
-// TestB7 checks that no job stays open whose run is gone, and that the others do.
-func TestB7NoJobIsOpenWithoutARun(t *testing.T) {
+// Jobs stay open whose run goes on.
+func TestNoJobStaysOpenWhoseRunIsGone_B7(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v := &visibility{described: map[string]*workflowpb.WorkflowExecutionInfo{}}
