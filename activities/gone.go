@@ -18,18 +18,17 @@ type StoreRequest struct {
 }
 
 // CheckStore says why a job that runs is no longer wanted, by the newest
-// generation: its view was deleted, or is stored elsewhere now. Empty: it is wanted.
+// generation: its view was deleted, or its store is neither read nor filled any
+// more. Empty: it is wanted.
 func (m *Materialize) CheckStore(ctx context.Context, r StoreRequest) (skipped string, err error) {
-	newest := r.Target
-	newest.Generation = 0
-	target, err := m.live(ctx, newest)
+	stores, err := m.live(ctx, r.Target)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 		return err.Error(), nil
 	case err != nil:
 		return "", translate(err)
-	case target.Fingerprint != r.Fingerprint:
-		return fmt.Sprintf("view %s was changed in generation %d and is stored elsewhere now", r.View, target.Generation), nil
+	case stores.Find(r.Fingerprint) == nil:
+		return fmt.Sprintf("view %s is stored elsewhere as of generation %d", r.View, stores.Generation), nil
 	}
 	return "", nil
 }

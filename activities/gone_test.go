@@ -20,12 +20,14 @@ func TestAViewThatIsGoneIsToldApartFromAMisspeltOne(t *testing.T) {
 	require.Empty(t, execute[string](t, w.environment(), "CheckStore", check))
 
 	w.apply(t, "prod", 1, strings.ReplaceAll(definitions, "batch_schedule: 1d", "batch_schedule: 2d"))
-	require.Contains(t, execute[string](t, w.environment(), "CheckStore", check), "was changed in generation 2")
+	require.Empty(t, execute[string](t, w.environment(), "CheckStore", check), "it serves until the new store does")
+	require.Equal(t, activities.Switched{Generation: 3}, execute[activities.Switched](t, w.environment(), "SwitchStores", target))
+	require.Equal(t, "view delays is stored elsewhere as of generation 3", execute[string](t, w.environment(), "CheckStore", check))
 
-	w.apply(t, "prod", 2, without)
+	w.apply(t, "prod", 3, without)
 	require.Contains(t, execute[string](t, w.environment(), "CheckStore", check), `no feature view "delays"`)
 	plan = execute[activities.Plan](t, w.environment(), "PlanMaterialize", activities.PlanRequest{Target: target})
-	require.Equal(t, "view delays was deleted in generation 3", plan.Skipped)
+	require.Equal(t, "view delays was deleted in generation 4", plan.Skipped)
 	require.Zero(t, plan.Windows())
 	require.Empty(t, execute[[]activities.Target](t, w.environment(), "OnlineViews", target))
 	incremental := execute[activities.Plan](t, w.environment(), "PlanIncremental", activities.IncrementalRequest{Target: target, MaxWindows: 1})

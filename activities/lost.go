@@ -104,12 +104,16 @@ func (m *Materialize) running(ctx context.Context, job ledger.Job) (bool, error)
 
 // done reports whether nothing of a job is left to do.
 func (m *Materialize) done(ctx context.Context, job ledger.Job, last ledger.Record) (bool, error) {
-	target, err := m.target(ctx, Target{Workspace: job.Workspace, View: job.View})
-	if errors.Is(err, registry.ErrNotFound) || err == nil && target.Fingerprint != last.Fingerprint {
+	stores, err := m.Engine.Stores(ctx, job.Workspace, job.View)
+	if errors.Is(err, registry.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
+	}
+	target := stores.Find(last.Fingerprint)
+	if target == nil {
+		return false, nil
 	}
 	left, err := m.Engine.Unfinished(ctx, target, last.Window, job.CreatedAt, last.Overwrite, m.Clock.Now())
 	return len(left) == 0, err

@@ -9,8 +9,9 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// OnlineViews lists the views whose online store follows an offline one, as of
-// the newest generation; only t.View if it is given, and none if that is deleted.
+// OnlineViews lists the stores of views whose online part follows an offline one,
+// as of the newest generation, each with the generation of its definition; only
+// those of t.View if it is given, and none if that is deleted.
 func (m *Materialize) OnlineViews(ctx context.Context, t Target) ([]Target, error) {
 	views, err := m.Engine.OnlineViews(ctx, t.Workspace, t.View)
 	if errors.Is(err, registry.ErrNotFound) {

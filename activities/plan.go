@@ -29,12 +29,16 @@ type PlanRequest struct {
 // Plan is what a job does, fixed at its start.
 type Plan struct {
 	Target
-	Fingerprint string           `json:"fingerprint"`
-	Range       window.Interval  `json:"range"`    // aligned to Schedule
-	Schedule    feature.Duration `json:"schedule"` // length of a window
-	Online      bool             `json:"online"`
-	OnlineFrom  window.Time      `json:"online_from,omitzero"` // the online store follows windows from it on
-	Overwrite   bool             `json:"overwrite,omitempty"`
+	Fingerprint string `json:"fingerprint"`
+	// Filling says that the job's store does not serve yet, Other that another store
+	// of the view is filling.
+	Filling    bool             `json:"filling,omitempty"`
+	Other      bool             `json:"other,omitempty"`
+	Range      window.Interval  `json:"range"`    // aligned to Schedule
+	Schedule   feature.Duration `json:"schedule"` // length of a window
+	Online     bool             `json:"online"`
+	OnlineFrom window.Time      `json:"online_from,omitzero"` // the online store follows windows from it on
+	Overwrite  bool             `json:"overwrite,omitempty"`
 	// PerBuild is how many windows one BuildWindows takes at most, OneRun that one
 	// run of the SQL computes them.
 	PerBuild int  `json:"per_build,omitempty"`
@@ -105,13 +109,17 @@ func (m *Materialize) PlanMaterialize(ctx context.Context, r PlanRequest) (Plan,
 }
 
 func (m *Materialize) planMaterialize(ctx context.Context, r PlanRequest) (Plan, error) {
-	target, err := m.live(ctx, r.Target)
+	stores, err := m.live(ctx, r.Target)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := newPlan(target)
-	if r.Retry != "" {
-		err = m.planRetry(ctx, target, r, &plan)
+	target, retried, err := m.storeToFill(ctx, stores, r)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan := newPlan(stores, target)
+	if retried != nil {
+		err = m.planRetry(ctx, target, *retried, r, &plan)
 	} else {
 		err = m.planRange(ctx, target, r, &plan)
 	}
@@ -127,19 +135,42 @@ func (m *Materialize) planMaterialize(ctx context.Context, r PlanRequest) (Plan,
 	return plan, m.Engine.Release(ctx, target, plan.Wanted())
 }
 
-// live returns the view as of the newest generation, of a workspace where jobs run.
-func (m *Materialize) live(ctx context.Context, t Target) (*materialize.Target, error) {
-	target, err := m.target(ctx, t)
+// live returns the stores of the view as of the newest generation, of a workspace
+// where jobs run.
+func (m *Materialize) live(ctx context.Context, t Target) (materialize.Stores, error) {
+	stores, err := m.Engine.Stores(ctx, t.Workspace, t.View)
 	if err != nil {
-		return nil, err
+		return stores, err
 	}
-	return target, m.Engine.Live(ctx, t.Workspace)
+	return stores, m.Engine.Live(ctx, t.Workspace)
 }
 
-func newPlan(t *materialize.Target) Plan {
+// storeToFill returns the store of the newest definition, or that of the job that
+// is retried, if it is still in use; then also the job.
+func (m *Materialize) storeToFill(ctx context.Context, stores materialize.Stores, r PlanRequest) (*materialize.Target, *ledger.History, error) {
+	if r.Retry == "" {
+		return stores.Newest(), nil, nil
+	}
+	job, err := m.Ledger.Get(ctx, r.Workspace, r.View, r.Retry)
+	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrInvalid) {
+		return nil, nil, fmt.Errorf("%w: retry: %w", materialize.ErrRange, err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	store := stores.Find(job.States[len(job.States)-1].Fingerprint)
+	if store == nil {
+		store = stores.Newest()
+	}
+	return store, &job, nil
+}
+
+func newPlan(stores materialize.Stores, t *materialize.Target) Plan {
 	return Plan{
 		Target:      Target{t.Workspace, t.View.Name, t.Generation},
 		Fingerprint: t.Fingerprint,
+		Filling:     t == stores.Filling,
+		Other:       stores.Filling != nil && t != stores.Filling,
 		Schedule:    feature.Duration(t.View.Schedule()),
 	}
 }
@@ -158,14 +189,7 @@ func (m *Materialize) planRange(ctx context.Context, t *materialize.Target, r Pl
 
 // planRetry plans what an ended job left undone, within the request's range.
 // With a start alone that is one window.
-func (m *Materialize) planRetry(ctx context.Context, t *materialize.Target, r PlanRequest, plan *Plan) error {
-	job, err := m.Ledger.Get(ctx, t.Workspace, t.View.Name, r.Retry)
-	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrInvalid) {
-		return fmt.Errorf("%w: retry: %w", materialize.ErrRange, err)
-	}
-	if err != nil {
-		return err
-	}
+func (m *Materialize) planRetry(ctx context.Context, t *materialize.Target, job ledger.History, r PlanRequest, plan *Plan) error {
 	last := job.States[len(job.States)-1]
 	if !last.State.Final() {
 		return fmt.Errorf("%w: job %s is %s: update it with \"retry\" instead of starting another", materialize.ErrRange, r.Retry, last.State)
@@ -217,12 +241,13 @@ func (m *Materialize) size(ctx context.Context, t *materialize.Target, plan *Pla
 // IncrementalRequest asks what an incremental job would do.
 type IncrementalRequest struct {
 	Target
-	MaxWindows int `json:"max_windows"`
+	MaxWindows int  `json:"max_windows"`
+	Filling    bool `json:"filling,omitempty"` // for the store that is filling, else for the one that serves
 	Turn
 }
 
-// PlanIncremental finds the newest gaps of a view. A view or workspace that is
-// gone has none: its schedule is about to go as well.
+// PlanIncremental finds the newest gaps of one of the view's stores. A view or
+// workspace that is gone has none: its schedule is about to go as well.
 func (m *Materialize) PlanIncremental(ctx context.Context, r IncrementalRequest) (Plan, error) {
 	plan, err := m.planIncremental(ctx, r)
 	if errors.Is(err, registry.ErrNotFound) {
@@ -232,15 +257,22 @@ func (m *Materialize) PlanIncremental(ctx context.Context, r IncrementalRequest)
 }
 
 func (m *Materialize) planIncremental(ctx context.Context, r IncrementalRequest) (Plan, error) {
-	target, err := m.live(ctx, r.Target)
+	stores, err := m.live(ctx, r.Target)
 	if err != nil {
 		return Plan{}, err
+	}
+	target := stores.Serving
+	if r.Filling {
+		target = stores.Filling
+	}
+	if target == nil {
+		return skip(r.Target, "no store is filling"), nil
 	}
 	gaps, err := m.Engine.Gaps(ctx, target, m.Clock.Now(), r.MaxWindows)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := newPlan(target)
+	plan := newPlan(stores, target)
 	plan.Online, plan.OnlineFrom = target.View.Online, target.OnlineStart(m.Clock.Now())
 	if plan.fill(gaps, "nothing is missing"); plan.Skipped != "" {
 		return plan, nil

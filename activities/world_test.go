@@ -17,6 +17,7 @@ import (
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline/delta"
+	"github.com/tilery/tilery/pkg/online/pebble"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
@@ -62,12 +63,15 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	sources, err := source.NewLocal("../examples/flights")
 	require.NoError(t, err)
+	cells, err := pebble.Open(t.TempDir(), pebble.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, cells.Close()) })
 	records := ledger.New(bucket)
 	w := &world{&activities.Materialize{
 		Ledger: records,
 		Engine: &materialize.Engine{
 			Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{}, Ledger: records,
-			Offline: delta.New(bucket, delta.Options{ScratchDir: t.TempDir()}),
+			Offline: delta.New(bucket, delta.Options{ScratchDir: t.TempDir()}), Online: cells,
 			Options: materialize.Options{ScratchDir: t.TempDir()},
 		},
 		Clock: clock.Fixed(instant("2001-02-01")),

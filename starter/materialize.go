@@ -123,10 +123,16 @@ func (c *cli) materialize(ctx context.Context, id string, in workflows.Materiali
 	}
 	if result.Skipped != "" {
 		fmt.Fprintf(c.out, "Nothing to do for %s: %s.\n", in.View, result.Skipped)
-		return nil
+	} else {
+		fmt.Fprintf(c.out, "Materialized %s %v: %d windows committed, %d tiles, %d online cells.\n",
+			in.View, *result.Range, result.Committed, result.Rows, result.Cells)
 	}
-	fmt.Fprintf(c.out, "Materialized %s %v: %d windows committed, %d tiles, %d online cells.\n",
-		in.View, *result.Range, result.Committed, result.Rows, result.Cells)
+	switch {
+	case result.Serves != 0:
+		fmt.Fprintf(c.out, "The new store serves as of generation %d.\n", result.Serves)
+	case result.Lacks != "":
+		fmt.Fprintf(c.out, "The old store serves on. The new one lacks %s.\n", result.Lacks)
+	}
 	return nil
 }
 

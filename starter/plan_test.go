@@ -18,7 +18,8 @@ const (
 		{"action": "CREATE", "kind": "Entity", "name": "airport", "fields": [{"field": "description", "new": "\"An airport\""}]},
 		{"action": "UPDATE", "kind": "BatchSource", "name": "flights", "fields": [
 			{"field": "defined_in", "old": "\"a.yaml\"", "new": "\"b.yaml\""}, {"field": "owner", "old": "\"me\""}, {"field": "tags", "new": "{\"a\":\"b\"}"}]},
-		{"action": "RECREATE", "kind": "BatchFeatureView", "name": "delays", "fingerprint": "b2", "fields": [
+		{"action": "RECREATE", "kind": "BatchFeatureView", "name": "delays", "fingerprint": "b2",
+			"note": "keeps serving the old store until the new one is filled", "fields": [
 			{"field": "transformation", "old": "\"SELECT 1\"", "new": "\"SELECT\\n2\""}, {"field": "fingerprint", "old": "a1", "new": "b2"}]},
 		{"action": "DELETE", "kind": "BatchFeatureView", "name": "old"}],
 	"costs": [
@@ -61,7 +62,7 @@ const (
     > reads:         3 files, about 1,234,567 rows and 11.8 MiB in all queries
     > online writes: at most 45,678: one for each row of flights from 2001-01-25T00:00:00Z to 2001-02-01T00:00:00Z
     > incremental:   1 Recurring Batch job scheduled every 1d, 2h after the end of a window, writing to both the Online and Offline Store
-    warning:         what was stored until now is of no use to the new definition; it is filled anew
+    note:            keeps serving the old store until the new one is filled
 
   - Delete BatchFeatureView
     name:            old
@@ -228,7 +229,7 @@ func TestASavedPlanIsRefusedAfterAChange(t *testing.T) {
 		require.NotContains(t, server.asked, api.ApplyPath)
 	}
 	server.replies[api.PlanPath] = strings.Replace(plannedJSON, `"base_generation": 3`, `"base_generation": 4`, 1)
-	refused("workspace prod is at generation 4, the plan was made against 3: plan again")
+	refused("workspace prod is at generation 4, by an apply or a store that began to serve, the plan was made against 3: plan again")
 	server.replies[api.PlanPath] = strings.Replace(plannedJSON, `"new": "b2"`, `"new": "c3"`, 1)
 	refused("the server makes other changes of the same files now: plan again")
 	server.replies[api.PlanPath] = plannedJSON

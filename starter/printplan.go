@@ -47,8 +47,8 @@ func printPlan(w io.Writer, plan api.PlanResponse, id string) {
 				printCost(w, costs[i])
 				costs = slices.Delete(costs, i, i+1)
 			}
-			if change.Action == registry.Recreate {
-				line(w, "warning:", "what was stored until now is of no use to the new definition; it is filled anew")
+			if change.Note != "" {
+				line(w, "note:", change.Note)
 			}
 		}
 		fmt.Fprintln(w)

@@ -57,7 +57,7 @@ func (c *cli) printRestored(result workflows.RestoreResult) error {
 		if v.Watermark != nil {
 			edge = v.Watermark.String()
 		}
-		rows[i] = []string{v.View, strconv.FormatInt(v.Version, 10), strconv.FormatInt(v.Cells, 10), edge}
+		rows[i] = []string{v.View, strconv.FormatInt(v.Generation, 10), strconv.FormatInt(v.Version, 10), strconv.FormatInt(v.Cells, 10), edge}
 	}
-	return printTable(c.out, []string{"VIEW", "VERSION", "CELLS WRITTEN", "LEADING EDGE"}, rows)
+	return printTable(c.out, []string{"VIEW", "GENERATION", "VERSION", "CELLS WRITTEN", "LEADING EDGE"}, rows)
 }

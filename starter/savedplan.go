@@ -107,7 +107,7 @@ func (s savedPlan) checkFiles(files []repository.File) error {
 func (s savedPlan) checkAnswer(p planned) error {
 	switch {
 	case p.response.Base != s.Plan.Base:
-		return fmt.Errorf("workspace %s is at generation %d, the plan was made against %d: %w", s.Plan.Workspace, p.response.Base, s.Plan.Base, errPlanAgain)
+		return fmt.Errorf("workspace %s is at generation %d, by an apply or a store that began to serve, the plan was made against %d: %w", s.Plan.Workspace, p.response.Base, s.Plan.Base, errPlanAgain)
 	case p.id != s.PlanID:
 		return fmt.Errorf("the server makes other changes of the same files now: %w", errPlanAgain)
 	}

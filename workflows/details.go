@@ -35,6 +35,8 @@ func details(id string, r MaterializeResult) string {
 	note(r.Waiting, "Waits until fewer jobs of the view run.")
 	note(r.Paused, "Paused. `tilery job resume "+id+"` goes on.")
 	note(r.Behind != "", "The online store does not follow: "+r.Behind)
+	note(r.Serves != 0, fmt.Sprintf("The new store serves as of generation %d.", r.Serves))
+	note(r.Lacks != "", "The old store serves on. The new one lacks "+r.Lacks)
 	note(r.Unrecorded != "", "The ledger is not complete: "+r.Unrecorded)
 	if len(r.Failures) > 0 {
 		lines = append(lines, "", "Failed:", "")

@@ -16,7 +16,8 @@
 // A job's life: it plans against the newest generation, waits for its turn where
 // too many jobs of the view came first, builds and commits chunks of windows that
 // follow from the plan by arithmetic, and ends. The ledger gets each of its states;
-// what a person cancelled is held back from later incremental jobs. A job is one
+// what a person cancelled is held back from later incremental jobs. A job on a store
+// that is filling ends with the attempt to have it serve. A job is one
 // chain of runs, and keeps its id, its failures and what people set across them.
 //
 // Bounds: history is cut by continue-as-new (callsPerRun), parallelism and

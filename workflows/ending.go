@@ -45,6 +45,8 @@ func (m *materialization) end(ctx workflow.Context, err error) (MaterializeResul
 	if cancelled {
 		m.recordChanges(ctx)
 		m.hold(ctx)
+	} else {
+		m.switchStores(ctx)
 	}
 	switch {
 	case cancelled:
@@ -95,4 +97,20 @@ func (m *materialization) hold(ctx workflow.Context) {
 		m.state.Unapplied = true // of the holds
 		m.apply(ctx)
 	}
+}
+
+// switchStores has the job's store serve if it was filling and can serve now. If
+// that fails, no window is lost: Reconcile makes up for it.
+func (m *materialization) switchStores(ctx workflow.Context) {
+	if !m.state.Plan.Filling {
+		return
+	}
+	result := &m.state.Result
+	var switched activities.Switched
+	control := workflow.WithActivityOptions(ctx, controlOptions("Have the new store serve if it is filled"))
+	if err := workflow.ExecuteActivity(control, materialize.SwitchStores, m.state.Plan.Target).Get(ctx, &switched); err != nil {
+		result.Lacks = reason(err)
+		return
+	}
+	result.Serves, result.Lacks = switched.Generation, switched.Lacks
 }

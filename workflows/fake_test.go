@@ -37,6 +37,7 @@ type fake struct {
 	schedule time.Duration // a day if zero
 	online   bool
 	gaps     window.Set // of an incremental job
+	filling  window.Set // the same, of a store that is filling, if there is one
 
 	perBuild   int // windows a call; one run of the SQL
 	onlineFrom int // number of the first window that the online store follows
@@ -51,6 +52,9 @@ type fake struct {
 	onWait   func() error
 	onRecord func(call int) error
 	onHold   func() error
+	onSwitch func() error
+	// onServing fails the plan for the store that serves.
+	onServing func() error
 
 	mu                     sync.Mutex
 	plans                  []activities.PlanRequest
@@ -66,6 +70,9 @@ type fake struct {
 	job                    activities.Job
 	holds                  []activities.HoldRequest
 	stores                 []activities.StoreRequest
+	switches               []activities.Target
+	switched               activities.Switched // what SwitchStores answers
+	jobs                   []activities.Job    // of the records, each once
 }
 
 func (f *fake) step() time.Duration {
@@ -86,7 +93,7 @@ func (f *fake) PlanMaterialize(_ context.Context, r activities.PlanRequest) (act
 		return activities.Plan{}, f.onWait()
 	}
 	plan := f.plan(r.Workspace, r.View, r.Wait)
-	plan.Overwrite = r.Overwrite
+	plan.Overwrite, plan.Filling = r.Overwrite, f.filling != nil
 	if plan.Skipped == "" {
 		plan.Range = window.Interval{Start: start, End: at(time.Duration(f.windows) * f.step())}
 	}
@@ -112,12 +119,17 @@ func (f *fake) PlanIncremental(_ context.Context, r activities.IncrementalReques
 	f.incrementals = append(f.incrementals, r)
 	f.incrementals[len(f.incrementals)-1].StartedAt = 0
 	plan := f.plan(r.Workspace, r.View, r.Wait)
-	plan.Gaps = f.gaps
-	if len(f.gaps) == 0 {
+	plan.Gaps, plan.Other = f.gaps, f.filling != nil
+	if r.Filling {
+		plan.Gaps, plan.Filling, plan.Other, plan.Fingerprint = f.filling, true, false, "fedcba9876543210"
+	} else if f.onServing != nil {
+		return activities.Plan{}, f.onServing()
+	}
+	if len(plan.Gaps) == 0 {
 		plan.Skipped = "nothing is missing"
 		return plan, nil
 	}
-	plan.Range = window.Interval{Start: f.gaps[0].Start, End: f.gaps[len(f.gaps)-1].End}
+	plan.Range = window.Interval{Start: plan.Gaps[0].Start, End: plan.Gaps[len(plan.Gaps)-1].End}
 	return plan, nil
 }
 
@@ -193,6 +205,9 @@ func (f *fake) RecordJob(_ context.Context, r activities.RecordRequest) error {
 		}
 	}
 	f.job = r.Job
+	if !slices.ContainsFunc(f.jobs, func(j activities.Job) bool { return j.ID == r.Job.ID }) {
+		f.jobs = append(f.jobs, r.Job)
+	}
 	for _, record := range r.Records {
 		f.records = append(f.records, strings.TrimSpace(fmt.Sprintf("%d %s %s", record.Number, record.State, record.Message)))
 	}
@@ -214,6 +229,16 @@ func (f *fake) CheckStore(_ context.Context, r activities.StoreRequest) (string,
 	defer f.mu.Unlock()
 	f.stores = append(f.stores, r)
 	return f.skipped, nil
+}
+
+func (f *fake) SwitchStores(_ context.Context, t activities.Target) (activities.Switched, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.switches = append(f.switches, t)
+	if f.onSwitch != nil {
+		return activities.Switched{}, f.onSwitch()
+	}
+	return f.switched, nil
 }
 
 // numbers are the windows that a commit names, in its order.

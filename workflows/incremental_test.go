@@ -1,7 +1,9 @@
 package workflows_test
 
 import (
+	"context"
 	"encoding/json"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +24,15 @@ func TestAnIncrementalJobFillsGapsNewestFirst(t *testing.T) {
 	t.Parallel()
 	f := &fake{online: true, gaps: window.NewSet(
 		window.Interval{Start: at(0), End: at(2 * day)}, window.Interval{Start: at(5 * day), End: at(9 * day)})}
+	var newest sync.WaitGroup
+	newest.Add(4)
+	f.onBuild = func(_ context.Context, number int) error {
+		if number >= 5 { // none ends before all four have begun
+			newest.Done()
+			newest.Wait()
+		}
+		return nil
+	}
 	result, err := runIncremental(t, f, `{"workspace": "dev", "view": "airport_delays"}`)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []int{8, 7, 6, 5}, f.begun[:4], "the newest come first, four at a time")

@@ -26,7 +26,9 @@ func TestAJobsStatesAreRecorded(t *testing.T) {
 	require.Empty(t, result.Unrecorded)
 
 	f = &fake{windows: 2, onBuild: func(context.Context, int) error { return broken("no column delay") }}
-	_, err = run(t, f, input())
+	in := input()
+	in.Parallelism = 1 // so that the first window is the first to fail
+	_, err = run(t, f, in)
 	require.Error(t, err)
 	require.Equal(t, []string{"1 RUNNING", "2 ERROR 2 of 2 windows failed, the first: window 2001-01-01T00:00:00Z: no column delay"}, f.records)
 }

@@ -64,6 +64,7 @@ func (m *materialization) begin(ctx workflow.Context, activity any, request func
 		return MaterializeResult{}, err
 	}
 	if m.state.Result.Windows == 0 {
+		m.switchStores(ctx) // an earlier job may have ended just before
 		return m.state.Result, nil
 	}
 	m.open(ctx)
@@ -95,6 +96,7 @@ func (m *materialization) goOn(ctx workflow.Context) (MaterializeResult, error) 
 	control := workflow.WithActivityOptions(ctx, waitOptions("Read the newest generation"))
 	err := workflow.ExecuteActivity(control, materialize.CheckStore, request).Get(ctx, &m.state.Result.Skipped)
 	if err != nil || m.state.Result.Skipped != "" {
+		m.state.Plan.Filling = false
 		return m.end(ctx, refusal(err))
 	}
 	return m.run(ctx)

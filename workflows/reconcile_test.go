@@ -20,6 +20,7 @@ type reconciler struct {
 	mu     sync.Mutex
 	passes []activities.ReconcileRequest
 	jobs   int
+	stores int
 }
 
 func (r *reconciler) ReconcileSchedules(_ context.Context, request activities.ReconcileRequest) (activities.Reconciled, error) {
@@ -40,6 +41,16 @@ func (r *reconciler) ReconcileJobs(context.Context, activities.ReconcileRequest)
 		return activities.LostJobs{}, broken("the ledger is away")
 	}
 	return activities.LostJobs{}, nil
+}
+
+func (r *reconciler) ReconcileStores(context.Context, activities.ReconcileRequest) (map[string]activities.Switched, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stores++
+	if r.stores%2 == 1 {
+		return nil, broken("the online store is away")
+	}
+	return map[string]activities.Switched{"airport_delays": {Generation: 7}}, nil
 }
 
 func newReconcile() (*reconciler, *testsuite.TestWorkflowEnvironment) {
@@ -82,4 +93,5 @@ func TestReconcileContinuesAsNewAndOutlivesFailures(t *testing.T) {
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Len(t, r.passes, 200)
 	require.Equal(t, 200, r.jobs)
+	require.Equal(t, 200, r.stores)
 }

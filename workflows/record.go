@@ -15,10 +15,24 @@ func (m *materialization) open(ctx workflow.Context) {
 	info := workflow.GetInfo(ctx)
 	run := cmp.Or(info.FirstRunID, info.WorkflowExecution.RunID)
 	m.state.Job = activities.Job{
-		ID: strings.ReplaceAll(run, "-", ""), CreatedAt: window.FromTime(info.WorkflowStartTime), RunID: run,
+		ID: jobID(run, m.state.Plan.Filling), CreatedAt: window.FromTime(info.WorkflowStartTime), RunID: run,
 	}
 	m.state.Result.Job = m.state.Job.ID
 }
+
+// jobID is the id of a run less its dashes. An incremental run has a job on each of
+// two stores: that on the store that is filling has an f where the id of a run
+// tells its version, which is never f.
+func jobID(run string, filling bool) string {
+	id := strings.ReplaceAll(run, "-", "")
+	if filling {
+		id = id[:versionDigit] + "f" + id[versionDigit+1:]
+	}
+	return id
+}
+
+// versionDigit is where a UUID tells its version.
+const versionDigit = 12
 
 // record appends the job's next state to the ledger, also when the job is
 // cancelled. The ledger decides nothing, so a job goes on without it: what could

@@ -31,15 +31,17 @@ type RestoreResult struct {
 	Skipped string         `json:"skipped,omitempty"` // why there was nothing to do
 }
 
-// RestoredView is one view of a RestoreResult.
+// RestoredView is one view of a RestoreResult, or one of its two stores, with the
+// generation of the store's definition.
 type RestoredView struct {
-	View string `json:"view"`
+	View       string `json:"view"`
+	Generation int64  `json:"generation"`
 	activities.Applied
 }
 
 // RestoreOnline fills online stores from the bucket alone: what was lost is
-// written anew, what is there is brought to the head of the offline log. It is
-// safe beside running jobs, since both only follow the log.
+// written anew, what is there is brought to the head of the offline log, also in
+// stores that are filling. It is safe beside running jobs, since both only follow the log.
 func RestoreOnline(ctx workflow.Context, in RestoreInput) (RestoreResult, error) {
 	result := RestoreResult{Views: []RestoredView{}}
 	err := workflow.SetQueryHandler(ctx, QueryProgress, func() (RestoreResult, error) { return result, nil })
@@ -68,7 +70,7 @@ func RestoreOnline(ctx workflow.Context, in RestoreInput) (RestoreResult, error)
 		if err := workflow.ExecuteActivity(options, materialize.ApplyOnline, activities.ApplyRequest{Target: view}).Get(ctx, &applied); err != nil {
 			return result, err
 		}
-		result.Views = append(result.Views, RestoredView{view.View, applied})
+		result.Views = append(result.Views, RestoredView{view.View, view.Generation, applied})
 	}
 	return result, nil
 }

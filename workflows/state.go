@@ -76,6 +76,10 @@ type MaterializeResult struct {
 	Behind string `json:"behind,omitempty"`
 	// Unrecorded says why something is missing in the ledger.
 	Unrecorded string `json:"unrecorded,omitempty"`
+	// Serves is the generation in which the job's store, which was filling, began to
+	// serve; Lacks says why it does not yet.
+	Serves int64  `json:"serves,omitempty"`
+	Lacks  string `json:"lacks,omitempty"`
 }
 
 // FailedWindows could not be built or committed.

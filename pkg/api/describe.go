@@ -61,7 +61,24 @@ type FeatureViewProperties struct {
 	Online                       bool                  `json:"online"`
 	Offline                      bool                  `json:"offline"`
 	Fingerprint                  string                `json:"fingerprint"` // of the stored data
-	URL                          string                `json:"url"`         // the view's jobs on Temporal's pages; empty if the server does not know them
+	ServingStore                 StoreProperties       `json:"serving_store"`
+	FillingStore                 *FillingProperties    `json:"filling_store"` // that of these properties; null if it serves
+	URL                          string                `json:"url"`           // the view's jobs on Temporal's pages; empty if the server does not know them
+}
+
+// StoreProperties name the stored data of a view, and the generation whose
+// definition it is filled and read with.
+type StoreProperties struct {
+	Fingerprint string `json:"fingerprint"`
+	Generation  int64  `json:"generation"`
+}
+
+// FillingProperties describe a store that does not serve yet.
+type FillingProperties struct {
+	StoreProperties
+	Windows int    `json:"windows"` // that it needs to serve
+	Missing int    `json:"missing"` // of them
+	Lacks   string `json:"lacks"`   // what it lacks to serve; empty if it is about to
 }
 
 // FeatureServiceProperties describe a feature service.

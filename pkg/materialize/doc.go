@@ -33,6 +33,11 @@
 // of the lost status still writes is read by nobody. Cells of a lost epoch stay
 // until they are dropped.
 //
+// A view whose definition has changed in what it stores has two stores: one serves,
+// by the definition that it has, and one is filled by the newest. Both are brought
+// forward alike, each a Target of its own. Switch has the second serve once it
+// covers what the first does, and can be read as far.
+//
 // The package knows contracts only (transform, offline, online, source) and
 // nothing of Temporal.
 package materialize

@@ -112,23 +112,17 @@ type Filled struct {
 }
 
 // Filled compares the store that is filling with the one that serves: it can serve
-// once it covers, offline and online, all that the other covers, and is readable as
-// far. Left out is what people hold back, what its definition does not want or
-// cannot have yet, and online what serving needs no more.
+// once it covers, offline and online, all that the other covers, and can be read as
+// far. Left out is what its definition does not want or cannot have yet, and online
+// what requests need no more. What people hold back is not waited for, except
+// where requests read it: values would turn into nulls.
 //
 // Of each pair the filling store is read first. Coverage only grows, so what it
 // covered then, it covers when the other is read.
 func (e *Engine) Filled(ctx context.Context, s Stores, now window.Time) (Filled, error) {
-	view := s.Filling.View
 	held, err := e.Holds(ctx, s.Filling)
 	if err != nil {
 		return Filled{}, err
-	}
-	// needed is what a store must have of what the other has, in its own windows.
-	needed := func(from window.Time, covered window.Set) window.Set {
-		return covered.Subtract(held).Intersect(window.NewSet(window.Interval{
-			Start: max(from, view.MaterializationStart()), End: view.CompleteEnd(now),
-		}))
 	}
 	has, err := e.covered(ctx, s.Filling, now)
 	if err != nil {
@@ -138,19 +132,19 @@ func (e *Engine) Filled(ctx context.Context, s Stores, now window.Time) (Filled,
 	if err != nil {
 		return Filled{}, err
 	}
-	wanted := needed(window.MinTime, serving)
+	wanted := s.Filling.obtainable(serving.Subtract(held), window.MinTime, now)
 	missing := wanted.Subtract(has)
 	filled := Filled{Wanted: s.Filling.windows(wanted), Missing: s.Filling.windows(missing)}
 	if len(missing) > 0 {
 		filled.Lacks = fmt.Sprintf("%d of %d windows that the serving store covers, the newest in %v", filled.Missing, filled.Wanted, missing[len(missing)-1])
-	} else if view.Online {
-		filled.Lacks, err = e.lacksOnline(ctx, s, needed, now)
+	} else if s.Filling.View.Online {
+		filled.Lacks, err = e.lacksOnline(ctx, s, now)
 	}
 	return filled, err
 }
 
 // lacksOnline says what the online part of a filling store lacks to serve.
-func (e *Engine) lacksOnline(ctx context.Context, s Stores, needed func(window.Time, window.Set) window.Set, now window.Time) (string, error) {
+func (e *Engine) lacksOnline(ctx context.Context, s Stores, now window.Time) (string, error) {
 	has, _, _, err := online.ReadStatus(ctx, e.Online, s.Filling.Store())
 	if err != nil {
 		return "", err
@@ -159,8 +153,10 @@ func (e *Engine) lacksOnline(ctx context.Context, s Stores, needed func(window.T
 	if err != nil {
 		return "", err
 	}
-	if missing := needed(s.Filling.OnlineStart(now), serving.Covered).Subtract(has.Covered); len(missing) > 0 {
-		return fmt.Sprintf("%d windows in the online store, the newest in %v", s.Filling.windows(missing), missing[len(missing)-1]), nil
+	wanted := s.Filling.obtainable(serving.Covered, s.Filling.OnlineStart(now), now)
+	if missing := wanted.Subtract(has.Covered); len(missing) > 0 {
+		return fmt.Sprintf("%d of %d windows in the online store, the newest in %v",
+			s.Filling.windows(missing), s.Filling.windows(wanted), missing[len(missing)-1]), nil
 	}
 	edge, readable := s.Serving.Watermark(serving.Settled())
 	if !readable {
@@ -171,6 +167,14 @@ func (e *Engine) lacksOnline(ctx context.Context, s Stores, needed func(window.T
 		return fmt.Sprintf("an online store that can be read at %v: the longest window before that is not covered", edge), nil
 	}
 	return "", nil
+}
+
+// obtainable returns what of a set lies from a time on and is time that the view
+// can have materialized at now.
+func (t *Target) obtainable(set window.Set, from, now window.Time) window.Set {
+	return set.Intersect(window.NewSet(window.Interval{
+		Start: max(from, t.View.MaterializationStart()), End: t.View.CompleteEnd(now),
+	}))
 }
 
 // windows counts the view's windows that a set touches.

@@ -33,7 +33,7 @@ func (s *Server) describe(ctx context.Context, body []byte) (any, error) {
 			continue
 		}
 		response := api.DescribeResponse{Kind: kind}
-		if found, err := s.describeKind(&g, request.Name, &response); found || err != nil {
+		if found, err := s.describeKind(ctx, &g, request.Name, &response); found || err != nil {
 			return response, err
 		}
 	}
@@ -42,11 +42,11 @@ func (s *Server) describe(ctx context.Context, body []byte) (any, error) {
 }
 
 // describeKind fills in the object of that name and the response's kind, if there is one.
-func (s *Server) describeKind(g *registry.Generation, name string, response *api.DescribeResponse) (found bool, err error) {
+func (s *Server) describeKind(ctx context.Context, g *registry.Generation, name string, response *api.DescribeResponse) (found bool, err error) {
 	switch response.Kind {
 	case registry.KindView:
 		if _, found = g.BatchFeatureView(name); found {
-			response.FeatureView, err = s.describeView(g, name)
+			response.FeatureView, err = s.describeView(ctx, g, name)
 		}
 	case registry.KindService:
 		if _, found = g.FeatureService(name); found {
@@ -96,7 +96,7 @@ func viewsWhere(g *registry.Generation, wanted func(feature.BatchFeatureView) bo
 	return names
 }
 
-func (s *Server) describeView(g *registry.Generation, name string) (*api.FeatureViewProperties, error) {
+func (s *Server) describeView(ctx context.Context, g *registry.Generation, name string) (*api.FeatureViewProperties, error) {
 	v, err := g.View(name)
 	if err != nil {
 		return nil, fmt.Errorf("describe %s: %w", name, err)
@@ -123,7 +123,28 @@ func (s *Server) describeView(g *registry.Generation, name string) (*api.Feature
 	if wildcard, ok := v.WildcardJoinKey(); ok {
 		p.WildcardJoinKey = &wildcard
 	}
-	return p, nil
+	p.ServingStore = api.StoreProperties(g.Stores[name].Serving)
+	p.FillingStore, err = s.describeFilling(ctx, g, name)
+	return p, err
+}
+
+// describeFilling tells how far the store is that is filling; nil if there is none.
+func (s *Server) describeFilling(ctx context.Context, g *registry.Generation, name string) (*api.FillingProperties, error) {
+	filling := g.Stores[name].Filling
+	if filling == nil {
+		return nil, nil
+	}
+	out := &api.FillingProperties{StoreProperties: api.StoreProperties(*filling)}
+	if s.engine == nil {
+		return out, nil
+	}
+	stores, err := s.engine.Stores(ctx, g.Workspace, name)
+	if err != nil || stores.Generation != g.Number {
+		return out, err // a newer generation is there already
+	}
+	filled, err := s.engine.Filled(ctx, stores, s.clock.Now())
+	out.Windows, out.Missing, out.Lacks = filled.Wanted, filled.Missing, filled.Lacks
+	return out, err
 }
 
 func orNil[T comparable](value T) *T {

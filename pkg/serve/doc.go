@@ -7,6 +7,10 @@
 // far the windows are covered follows from the status's coverage and the
 // definition at hand: a window that was made longer is not served half.
 //
+// A view whose newest definition has a store that is still being filled is read by
+// the definition that serves, which an older generation holds, and services take
+// from it what they took then: vectors change with the switch, not before it.
+//
 // A feature service is read as one vector: the status of each view, then the
 // cells of all in one round. A view without aggregations has the latest row of the
 // entity, which expires when the leading edge passes its ttl, not by the clock;

@@ -36,7 +36,7 @@ func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
 		return nil, planError(err)
 	}
 	if plan.Base != request.BaseGeneration {
-		return nil, fail(api.Aborted, "workspace %s is at generation %d, the plan was made against %d: plan again", plan.Workspace, plan.Base, request.BaseGeneration)
+		return nil, fail(api.Aborted, "workspace %s is at generation %d, by an apply or a store that began to serve, the plan was made against %d: plan again", plan.Workspace, plan.Base, request.BaseGeneration)
 	}
 	if len(plan.Changes) == 0 {
 		s.onApply(ctx, plan.Workspace)
@@ -47,7 +47,9 @@ func (s *Server) apply(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, planError(err)
 	}
-	s.views.install(generation, asked)
+	if _, err := s.views.install(ctx, generation, asked); err != nil { // requests come to it by themselves
+		s.logger.Warn("look for what serves", "workspace", plan.Workspace, "error", err)
+	}
 	s.onApply(ctx, plan.Workspace)
 	return api.ApplyResponse{Plan: plan, Generation: generation.Number}, nil
 }

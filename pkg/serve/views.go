@@ -46,6 +46,9 @@ type workspace struct {
 // generation prepares its queries when they are first asked for.
 type generation struct {
 	registry.Generation
+	// older has, of each view whose newest definition does not serve yet, the
+	// generation that does.
+	older    map[string]*registry.Generation
 	prepared sync.Map // locator -> *query
 }
 
@@ -104,6 +107,10 @@ func (vs *views) look(ctx context.Context, name string, alone bool) (*generation
 	defer cancel()
 	asked := time.Now()
 	g, err := vs.registry.Latest(ctx, name)
+	var next *generation
+	if err == nil {
+		next, err = vs.install(ctx, g, asked)
+	}
 	if err != nil {
 		vs.failed(name, asked)
 		if alone {
@@ -111,26 +118,36 @@ func (vs *views) look(ctx context.Context, name string, alone bool) (*generation
 		}
 		return nil, err
 	}
-	return vs.install(g, asked), nil
+	return next, nil
 }
 
 // install makes g what requests see, unless a newer one is there: a look that
 // began before an apply may end after it.
-func (vs *views) install(g registry.Generation, asked time.Time) *generation {
+func (vs *views) install(ctx context.Context, g registry.Generation, asked time.Time) (*generation, error) {
+	if known := vs.known(g.Workspace); known != nil && known.Number >= g.Number {
+		return vs.put(&generation{Generation: g}, asked), nil
+	}
+	next, err := vs.prepare(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return vs.put(next, asked), nil
+}
+
+// put returns what requests see from now on: next, or what is known if that is as
+// new, with the queries that it has prepared, or newer.
+func (vs *views) put(next *generation, asked time.Time) *generation {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	known := vs.workspaces[g.Workspace]
-	next := &workspace{asked: asked, tried: asked}
+	known := vs.workspaces[next.Workspace]
 	switch {
-	case known == nil || known.Number < g.Number:
-		next.generation = &generation{Generation: g}
-	case known.Number > g.Number:
+	case known != nil && known.Number > next.Number:
 		return known.generation
-	default:
-		next.generation = known.generation // with the views that it has prepared
+	case known != nil && known.Number == next.Number:
+		next = known.generation
 	}
-	vs.workspaces[g.Workspace] = next
-	return next.generation
+	vs.workspaces[next.Workspace] = &workspace{generation: next, asked: asked, tried: asked}
+	return next
 }
 
 // failed notes a look that got no answer, so that the next one waits its turn.
@@ -164,12 +181,12 @@ func (g *generation) service(l locator) (feature.Service, error) {
 		if _, ok := g.FeatureService(l.name); !ok {
 			return feature.Service{}, fmt.Errorf("feature service %q: %w", l.name, registry.ErrNotFound)
 		}
-		return g.Service(l.name)
+		return g.serviceThatServes(l.name)
 	}
 	if _, ok := g.BatchFeatureView(l.name); !ok {
 		return feature.Service{}, fmt.Errorf("feature view %q: %w", l.name, registry.ErrNotFound)
 	}
-	v, err := g.View(l.name)
+	v, err := g.viewThatServes(l.name)
 	if err != nil {
 		return feature.Service{}, err
 	}

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,9 +28,13 @@ func delaysBy(t *testing.T, minutes string) string {
 }
 
 // vector asks the API for the vector of ATL and returns the whole answer.
-func (s *stack) vector() (string, error) {
+func (s *stack) vector(ctx context.Context) (string, error) {
 	const request = `{"params":{"workspaceName":"prod","featureViewName":"airport_delays","joinKeyMap":{"origin":"ATL"}}}`
-	answer, err := http.Post(s.Endpoints.HTTP+"/api/v1/feature-service/get-features", "application/json", strings.NewReader(request))
+	asked, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Endpoints.HTTP+"/api/v1/feature-service/get-features", strings.NewReader(request))
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(asked)
 	if err != nil {
 		return "", err
 	}
@@ -38,25 +43,29 @@ func (s *stack) vector() (string, error) {
 	return strings.TrimSpace(string(body)), err
 }
 
-// watch asks for vectors until the result is called, which returns the different
-// answers in their order. An error is among them.
-func (s *stack) watch() (stop func() []string) {
+// watch asks for vectors until stop is called, and once more. Stop returns the
+// different answers in their order; errors are among them.
+func (s *stack) watch(ctx context.Context) (stop func() []string) {
 	const often = 5 * time.Millisecond
 	stopping, seen := make(chan struct{}), make(chan []string)
 	go func() {
 		var answers []string
-		ticker := time.NewTicker(often)
-		defer ticker.Stop()
-		for {
-			answer, err := s.vector()
+		ask := func() {
+			answer, err := s.vector(ctx)
 			if err != nil {
 				answer = err.Error()
 			}
 			if len(answers) == 0 || answers[len(answers)-1] != answer {
 				answers = append(answers, answer)
 			}
+		}
+		ticker := time.NewTicker(often)
+		defer ticker.Stop()
+		for {
+			ask()
 			select {
 			case <-stopping:
+				ask()
 				seen <- answers
 				return
 			case <-ticker.C:
@@ -105,7 +114,7 @@ func requireLater(t *testing.T, minutes float64, before, after string) {
 	}
 }
 
-// filling returns the generations of the stores that serve and that are filled, 0 for none.
+// stores returns the generations of the stores that serve and that are filled, 0 for none.
 func (s *stack) stores(t *testing.T) (serving, filling int64) {
 	t.Helper()
 	var described struct {
@@ -128,13 +137,13 @@ func TestAChangedViewServesItsOldStoreUntilTheNewOneIsFilled(t *testing.T) {
 	s := startStack(t, dir)
 	s.tilery(t, "apply", examples, "--yes")
 	s.tilery(t, "materialize", view)
-	old, err := s.vector()
+	old, err := s.vector(t.Context())
 	require.NoError(t, err)
 	numbers(t, old)
 
 	later := delaysBy(t, "1000")
 	require.Contains(t, s.tilery(t, "plan", later), "keeps serving the old store until the new one is filled")
-	stop := s.watch()
+	stop := s.watch(t.Context())
 	s.tilery(t, "apply", later, "--yes")
 	serving, filling := s.stores(t)
 	require.Equal(t, [2]int64{1, 2}, [2]int64{serving, filling})
@@ -143,7 +152,7 @@ func TestAChangedViewServesItsOldStoreUntilTheNewOneIsFilled(t *testing.T) {
 	require.Equal(t, [2]int64{1, 2}, [2]int64{serving, filling}, "what is read now is filled, and not all")
 	require.Contains(t, s.tilery(t, "materialize", view, "--end", "2001-01-25"), "The new store serves as of generation 3.")
 	waitFor(t, time.Minute, "the new store is read", func() bool {
-		now, err := s.vector()
+		now, err := s.vector(t.Context())
 		return err == nil && now != old
 	})
 	seen := stop()
@@ -152,13 +161,13 @@ func TestAChangedViewServesItsOldStoreUntilTheNewOneIsFilled(t *testing.T) {
 	requireLater(t, 1000, old, seen[1])
 
 	old = seen[1]
-	stop = s.watch()
+	stop = s.watch(t.Context())
 	s.tilery(t, "apply", delaysBy(t, "3000"), "--yes")
 	s.trigger(t)
 	serving, filling = s.stores(t)
 	require.Equal(t, [2]int64{5, 0}, [2]int64{serving, filling})
 	waitFor(t, time.Minute, "the new store is read", func() bool {
-		now, err := s.vector()
+		now, err := s.vector(t.Context())
 		return err == nil && now != old
 	})
 	seen = stop()
@@ -168,7 +177,7 @@ func TestAChangedViewServesItsOldStoreUntilTheNewOneIsFilled(t *testing.T) {
 	s.stop(t)
 
 	s = startStack(t, dir)
-	now, err := s.vector()
+	now, err := s.vector(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, seen[1], now, "another process reads the same")
 	s.stop(t)
