@@ -93,6 +93,21 @@ func TestAnIncrementalPlanIsTheNewestGaps(t *testing.T) {
 	require.Contains(t, plan.Skipped, `no feature view "gone"`)
 }
 
+func TestAnIncrementalPlanWithoutGapsFindsAnOnlineStoreThatLags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	env := w.environment()
+	plan := execute[activities.Plan](t, env, "PlanMaterialize", activities.PlanRequest{Target: target})
+	built := execute[activities.Built](t, env, "BuildWindows", activities.BuildRequest{Target: plan.Target, Range: plan.Range})
+	execute[activities.Commit](t, env, "CommitWindows", activities.CommitRequest{Target: plan.Target, Manifests: []string{built.Manifest}})
+	for _, lags := range []bool{true, false} {
+		plan = execute[activities.Plan](t, env, "PlanIncremental", activities.IncrementalRequest{Target: target, MaxWindows: 3})
+		require.Equal(t, "nothing is missing", plan.Skipped)
+		require.Equal(t, lags, plan.Lags)
+		execute[activities.Applied](t, env, "ApplyOnline", activities.ApplyRequest{Target: plan.Target})
+	}
+}
+
 func TestOnlineViewsAreThoseOfTheNewestGeneration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -47,6 +47,8 @@ type Plan struct {
 	Gaps window.Set `json:"gaps,omitempty"`
 	// Queued says that too many jobs of the view began earlier and still run.
 	Queued bool `json:"queued,omitempty"`
+	// Lags says that the online store lacks something of what is there already.
+	Lags bool `json:"lags,omitempty"`
 	// Skipped says why there is nothing to do.
 	Skipped string `json:"skipped,omitempty"`
 }
@@ -238,6 +240,18 @@ func (m *Materialize) size(ctx context.Context, t *materialize.Target, plan *Pla
 	return err
 }
 
+// lags reports whether the online store of a view that has one is behind.
+func (m *Materialize) lags(ctx context.Context, t *materialize.Target) (bool, error) {
+	if !t.View.Online {
+		return false, nil
+	}
+	table, err := m.Engine.Table(ctx, t, m.Clock.Now())
+	if err != nil {
+		return false, err
+	}
+	return m.Engine.Lags(ctx, t, table)
+}
+
 // IncrementalRequest asks what an incremental job would do.
 type IncrementalRequest struct {
 	Target
@@ -275,7 +289,8 @@ func (m *Materialize) planIncremental(ctx context.Context, r IncrementalRequest)
 	plan := newPlan(stores, target)
 	plan.Online, plan.OnlineFrom = target.View.Online, target.OnlineStart(m.Clock.Now())
 	if plan.fill(gaps, "nothing is missing"); plan.Skipped != "" {
-		return plan, nil
+		plan.Lags, err = m.lags(ctx, target)
+		return plan, err
 	}
 	if err := m.size(ctx, target, &plan); err != nil {
 		return Plan{}, err

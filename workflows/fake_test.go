@@ -37,6 +37,7 @@ type fake struct {
 	schedule time.Duration // a day if zero
 	online   bool
 	gaps     window.Set // of an incremental job
+	lags     bool       // an incremental job finds its online store behind
 	filling  window.Set // the same, of a store that is filling, if there is one
 
 	perBuild   int // windows a call; one run of the SQL
@@ -126,7 +127,7 @@ func (f *fake) PlanIncremental(_ context.Context, r activities.IncrementalReques
 		return activities.Plan{}, f.onServing()
 	}
 	if len(plan.Gaps) == 0 {
-		plan.Skipped = "nothing is missing"
+		plan.Skipped, plan.Lags = "nothing is missing", f.lags
 		return plan, nil
 	}
 	plan.Range = window.Interval{Start: plan.Gaps[0].Start, End: plan.Gaps[len(plan.Gaps)-1].End}

@@ -54,6 +54,16 @@ func TestAnIncrementalJobWithNothingToDoSaysSo(t *testing.T) {
 	require.Empty(t, f.commits)
 }
 
+func TestAnIncrementalJobBringsAnOnlineStoreUpThatLags(t *testing.T) {
+	t.Parallel()
+	f := &fake{online: true, lags: true}
+	result, err := runIncremental(t, f, `{"workspace": "dev", "view": "airport_delays"}`)
+	require.NoError(t, err)
+	require.Equal(t, "nothing is missing", result.Skipped)
+	require.Equal(t, 1, f.applies)
+	require.Empty(t, f.commits)
+}
+
 func TestIncrementalInputIsChecked(t *testing.T) {
 	t.Parallel()
 	for input, says := range map[string]string{

@@ -64,8 +64,7 @@ func (m *materialization) begin(ctx workflow.Context, activity any, request func
 		return MaterializeResult{}, err
 	}
 	if m.state.Result.Windows == 0 {
-		m.switchStores(ctx) // an earlier job may have ended just before
-		return m.state.Result, nil
+		return m.idle(ctx)
 	}
 	m.open(ctx)
 	if m.state.Plan.Queued {
@@ -88,6 +87,18 @@ func (m *materialization) begin(ctx workflow.Context, activity any, request func
 	}
 	m.record(ctx, activities.JobRunning, "", "")
 	return m.run(ctx)
+}
+
+// idle ends a job without windows. Its plan may have found that an earlier one left
+// the online store behind, or ended just before it switched stores.
+func (m *materialization) idle(ctx workflow.Context) (MaterializeResult, error) {
+	m.state.Unapplied = m.state.Plan.Lags
+	m.apply(ctx)
+	m.switchStores(ctx)
+	if m.state.Result.Behind != "" {
+		return m.state.Result, withDetails(m.failure(ErrorOnlineBehind, "the online store does not follow: "+m.state.Result.Behind), m.state.Result)
+	}
+	return m.state.Result, nil
 }
 
 // goOn continues the job that an earlier run began, unless its store is gone.

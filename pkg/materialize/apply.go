@@ -34,6 +34,23 @@ func (e *Engine) Serve(ctx context.Context, t *Target, table offline.Table, onPr
 	return e.apply(ctx, t, table, true, onProgress)
 }
 
+// Lags reports whether Serve would have something to do.
+func (e *Engine) Lags(ctx context.Context, t *Target, table offline.Table) (bool, error) {
+	status, _, _, err := online.ReadStatus(ctx, e.Online, t.Store())
+	if err != nil {
+		return false, err
+	}
+	snapshot, err := table.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	held, err := e.Holds(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	return status.Applied != snapshot.Version || !slices.Equal(status.Held, held) || len(t.unserved(snapshot.Covered, status.Covered)) > 0, nil
+}
+
 // Apply brings the view's online store to the head of its offline log. Progress
 // counts cells. It returns offline.ErrHistoryGone when the log ends before the
 // version that the store follows, and ErrContended after 20 lost races.

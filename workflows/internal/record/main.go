@@ -42,6 +42,8 @@ type scenario struct {
 	updates []change
 	// retryOf is the name of an earlier scenario, whose job is retried.
 	retryOf string
+	// edit is applied to the repository before: a text and what replaces it.
+	edit [2]string
 }
 
 // change is an update of a running job.
@@ -70,6 +72,7 @@ var scenarios = []scenario{
 		{workflows.UpdateRate, []any{0}}, {workflows.UpdateResume, nil},
 	}},
 	{name: "held", workflow: "MaterializeIncremental", input: `{"view": "endless_from_the_fourth"}`},
+	{name: "filling-store", workflow: "MaterializeIncremental", input: `{"view": "daily"}`, edit: [2]string{"function: count, time_window: 1d", "function: max, time_window: 1d"}},
 	{name: "continued-as-new", input: `{"view": "hourly", "parallelism": 8, "commit_windows": 100}`},
 }
 
@@ -97,7 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := apply(ctx, at.HTTP, *definitions); err != nil {
+	if err := apply(ctx, at.HTTP, *definitions, [2]string{}); err != nil {
 		return err
 	}
 	temporal, err := client.DialContext(ctx, client.Options{HostPort: at.Temporal, Logger: nothing{}})
@@ -107,6 +110,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer temporal.Close()
 	runs := map[string]string{}
 	for _, s := range scenarios {
+		if s.edit[0] != "" {
+			if err := apply(ctx, at.HTTP, *definitions, s.edit); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
 		runID, err := s.run(ctx, temporal, runs[s.retryOf])
 		runs[s.name] = runID
 		if err != nil {
@@ -142,12 +150,22 @@ func readEndpoints(path string) (stackEndpoints, error) {
 	return at, nil
 }
 
-func apply(ctx context.Context, address, directory string) error {
+func apply(ctx context.Context, address, directory string, edit [2]string) error {
 	files, err := repository.Read(directory)
 	if err != nil {
 		return err
 	}
-	_, err = tilery.New(address).Apply(ctx, api.ApplyRequest{PlanRequest: api.PlanRequest{Workspace: workspace, Files: files}})
+	for i := range files {
+		if edit[0] != "" {
+			files[i].Content = strings.ReplaceAll(files[i].Content, edit[0], edit[1])
+		}
+	}
+	server, request := tilery.New(address), api.PlanRequest{Workspace: workspace, Files: files}
+	plan, err := server.Plan(ctx, request)
+	if err != nil {
+		return err
+	}
+	_, err = server.Apply(ctx, api.ApplyRequest{PlanRequest: request, BaseGeneration: plan.Base})
 	return err
 }
 
