@@ -129,7 +129,7 @@ func TestAnApplyThatIsKilledHalfWayHeals_B6(t *testing.T) {
 		return err == nil && len(found) == 1
 	})
 	w.kill(t)
-	<-applied // it may have been told of success or of a broken connection
+	_ = <-applied // it may have been told of success or of a broken connection
 
 	s = startStack(t, dir)
 	waitFor(t, time.Minute, "the schedule is made", func() bool { return s.schedule(t) == "86400s+0s" })
