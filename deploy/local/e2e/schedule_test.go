@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,17 +120,16 @@ func TestAnApplyThatIsKilledHalfWayHeals_B6(t *testing.T) {
 	w := startWorker(t, s, examples, "2001-02-01T00:00:00Z")
 	s.Endpoints.HTTP = w.http
 	s.kill(t)
-	applied := make(chan error, 1)
-	go func() {
-		_, err := s.try("apply", examples, "--yes")
-		applied <- err
-	}()
+	var applying sync.WaitGroup
+	applying.Go(func() {
+		_, _ = s.try("apply", examples, "--yes") // it may be told of success or of a broken connection
+	})
 	waitFor(t, time.Minute, "the generation is written", func() bool {
 		found, err := filepath.Glob(filepath.Join(dir, "bucket/registry/prod/*1.json"))
 		return err == nil && len(found) == 1
 	})
 	w.kill(t)
-	_ = <-applied // it may have been told of success or of a broken connection
+	applying.Wait()
 
 	s = startStack(t, dir)
 	waitFor(t, time.Minute, "the schedule is made", func() bool { return s.schedule(t) == "86400s+0s" })
