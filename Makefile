@@ -43,7 +43,7 @@ demo: build ## Run the demonstration on an embedded stack of its own
 
 .PHONY: test
 test: tools build race ## Run every test, those of the root module with the race detector
-	cd $(LOCAL) && $(GOTEST) ./...
+	cd $(LOCAL) && $(GOTEST) -timeout 45m ./...
 
 .PHONY: test-unit
 test-unit: ## Run the tests of the root module, without the race detector
@@ -59,7 +59,7 @@ replay: ## Replay the recorded workflow histories
 
 .PHONY: e2e
 e2e: tools ## Run the end-to-end tests of the embedded stack
-	cd $(LOCAL) && $(GOTEST) -count=1 ./e2e/...
+	cd $(LOCAL) && $(GOTEST) -count=1 -timeout 45m ./e2e/...
 
 .PHONY: bench-batch
 bench-batch: build ## Time a backfill of 10 million events beside DuckDB alone; the last line is JSON
