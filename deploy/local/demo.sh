@@ -30,7 +30,8 @@ export TILERY_SERVER TILERY_TEMPORAL_ADDRESS
 step bin/tilery plan examples/flights
 step bin/tilery apply examples/flights --yes
 step bin/tilery materialize airport_delays
-step bin/tilery jobs
+step bin/tilery materialization-status airport_delays
+step bin/tilery describe airport_delays
 step bin/tilery get-online airport_delays --key origin=ATL
 step bin/tilery get-online airport_delays --key origin=ORD -o json
 
