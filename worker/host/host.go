@@ -37,6 +37,9 @@ const (
 	stopTimeout    = 10 * time.Second
 	// heartbeatThrottle bounds how late a cancellation reaches an activity.
 	heartbeatThrottle = 2 * time.Second
+	// stickyTimeout is how long a workflow waits for the worker that knows it before
+	// another one reads its history: all that stands still when a worker dies.
+	stickyTimeout = 2 * time.Second
 )
 
 // Host is a running worker.
@@ -222,6 +225,7 @@ func (h *Host) startWorkers(c config.Config, a *activities.Materialize, schedule
 func (h *Host) workerOptions() worker.Options {
 	return worker.Options{
 		WorkerStopTimeout:                stopTimeout,
+		StickyScheduleToStartTimeout:     stickyTimeout,
 		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval: heartbeatThrottle,
 		OnFatalError:                     func(err error) { h.fail(fmt.Errorf("poll Temporal: %w", err)) },

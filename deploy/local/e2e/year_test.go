@@ -156,7 +156,7 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	kills := 0
 	// A few seconds, told by the backfill itself: a number of further commits.
 	for next := 1; next < yearWindows/64; kills++ {
-		next += 1 + random.IntN(4)
+		next += 1 + random.IntN(7)
 		waitFor(t, 5*time.Minute, "the backfill moves on", func() bool { return commits(t, dir) >= min(next, yearWindows/64) })
 		w.kill(t)
 		w = startWorker(t, s, source, now)
