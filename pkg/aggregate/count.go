@@ -52,8 +52,9 @@ func (p *counts) mergeColumns(groups []int32, columns []arrow.Array) error {
 
 func (p *counts) appendColumns(groups []int32, builders []array.Builder) {
 	builder := builders[0].(*array.Int64Builder)
+	builder.Reserve(len(groups))
 	for _, g := range groups {
-		builder.Append(p.of[g])
+		builder.UnsafeAppend(p.of[g])
 	}
 }
 

@@ -93,13 +93,15 @@ func decodeInt64Rest(data []byte) (int128, error) {
 
 func (p *int64Sums) appendColumns(groups []int32, builders []array.Builder) {
 	sums, rests := builders[0].(*array.Int64Builder), builders[1].(*array.BinaryBuilder)
+	sums.Reserve(len(groups))
+	rests.Reserve(len(groups))
 	for _, g := range groups {
 		s := p.of[g]
 		sum, fits := s.sum.int64()
 		if !s.seen || !fits {
 			sums.AppendNull()
 		} else {
-			sums.Append(sum)
+			sums.UnsafeAppend(sum)
 		}
 		if fits {
 			rests.AppendNull()

@@ -85,8 +85,10 @@ func extend[T any](cells []T, n int) []T {
 	if n <= old {
 		return cells
 	}
-	// By half at least, since all are copied each time.
-	cells = slices.Grow(cells, max(n-old, old/2))[:n]
+	if n > cap(cells) {
+		cells = slices.Grow(cells, max(n-old, old/2)) // by half at least, since all are copied each time
+	}
+	cells = cells[:n]
 	clear(cells[old:])
 	return cells
 }

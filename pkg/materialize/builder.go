@@ -2,11 +2,13 @@ package materialize
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/record"
@@ -19,6 +21,9 @@ const recordRows = 64 << 10
 // maxTiles bounds the numbers of tiles and groups, which are 32 bits wide.
 const maxTiles = 1 << 30
 
+// maxKeyText bounds the keys' bytes, which 32-bit offsets of a column must reach.
+const maxKeyText = math.MaxInt32
+
 // builder folds the rows of a range of windows into tiles. A key's bytes are hashed
 // once a row; only keys are sorted by their bytes, at the end.
 type builder struct {
@@ -27,14 +32,21 @@ type builder struct {
 	maxBytes int64
 
 	keys   *keyTable
-	order  []int32 // numbers of keys, sorted; nil until rows are written
 	groups groupTable
 	states *aggregate.States
 
-	// Scratch: the group of each row of a record, a key, and what one record takes.
+	// The keys' values by number: in keyValues, and once rows are written in keyColumns.
+	keyValues  *array.RecordBuilder
+	keyColumns []arrow.Array
+	order      groupOrder
+
+	// Scratch: of some rows the keys, their numbers, and the tiles; of a record those
+	// rows whose keys are new, and the groups of all.
+	batch     keyBatch
+	numbers   []int32
+	tiles     []int32
+	newRows   []int32
 	rowGroups []int32
-	key       []byte
-	tiles     []keyTile
 }
 
 // idle holds builders whose memory is there for the next build. The builds of a job
@@ -52,7 +64,10 @@ func newBuilder(t *Target, maxBytes int64) *builder {
 }
 
 // release ends the use of the builder.
-func (b *builder) release() { idle.Put(b) }
+func (b *builder) release() {
+	b.keyValues, b.keyColumns = nil, nil
+	idle.Put(b)
+}
 
 // reset drops all rows for those of span, and keeps the memory.
 func (b *builder) reset(span window.Interval) error {
@@ -60,7 +75,9 @@ func (b *builder) reset(span window.Interval) error {
 	if tiles > maxTiles {
 		return fmt.Errorf("%w: %v has %d tiles, at most %d can be counted", ErrTooLarge, span, tiles, maxTiles)
 	}
-	b.span, b.order = span, nil
+	b.span = span
+	b.keyValues = array.NewRecordBuilder(memory.DefaultAllocator, record.ArrowSchema(b.target.View.JoinKeys()))
+	b.keyColumns = nil
 	b.keys.reset()
 	b.groups.reset(tiles)
 	b.states.Reset()
@@ -80,25 +97,58 @@ func (b *builder) add(rec arrow.Record) error {
 	if !ok {
 		return fmt.Errorf("column %s has type %s, want a timestamp", b.target.View.TimestampField, columns[len(fields)].DataType())
 	}
+	b.rowGroups, b.newRows = b.rowGroups[:0], b.newRows[:0]
+	for values, from := times.TimestampValues(), 0; from < len(values); from += batchRows {
+		if err := b.find(encoder, values, from, min(from+batchRows, len(values))); err != nil {
+			return err
+		}
+	}
+	if size := len(b.keys.text); size > maxKeyText {
+		return fmt.Errorf("%w: keys in %v take %d bytes, at most %d are allowed", ErrTooLarge, b.span, size, maxKeyText)
+	}
+	for i, values := range b.keyValues.Fields() {
+		if err := appendRows(values, columns[i], b.newRows); err != nil {
+			return err
+		}
+	}
+	b.states.Grow(b.groups.len())
+	b.states.Add(b.rowGroups, columns[len(fields)+1:])
+	if size := b.bytes(); size > b.maxBytes || b.groups.len() > maxTiles {
+		return fmt.Errorf("%w: %d tiles of %d keys in %v take %d bytes, at most %d are allowed",
+			ErrTooLarge, b.groups.len(), b.keys.len(), b.span, size, b.maxBytes)
+	}
+	return nil
+}
+
+// batchRows is how many keys are looked up at once: their bytes stay in the cache.
+const batchRows = 1 << 10
+
+// find appends the groups of some rows of a record to rowGroups.
+func (b *builder) find(encoder *record.KeyEncoder, times []arrow.Timestamp, from, to int) error {
+	b.batch.reset()
+	for row := from; row < to; row++ {
+		if n := b.batch.add(encoder, row); n > record.MaxKeyBytes {
+			return fmt.Errorf("%w: %d bytes, at most %d are allowed", record.ErrKey, n, record.MaxKeyBytes)
+		}
+	}
+	known := b.keys.len()
+	b.numbers = b.keys.findAll(b.numbers[:0], &b.batch)
+	for i, key := range b.numbers {
+		if int(key) == known {
+			b.newRows = append(b.newRows, int32(from+i))
+			known++
+		}
+	}
+	b.tiles = b.tiles[:0]
 	interval := b.target.View.Interval().Microseconds()
-	b.rowGroups = b.rowGroups[:0]
-	for row, t := range times.TimestampValues() {
+	for i, t := range times[from:to] {
 		at := window.Time(t)
 		if !b.span.Contains(at) {
-			return fmt.Errorf("row %d at %v lies outside %v", row, at, b.span)
+			return fmt.Errorf("row %d at %v lies outside %v", from+i, at, b.span)
 		}
-		b.key = encoder.Append(b.key[:0], row)
-		if len(b.key) > record.MaxKeyBytes {
-			return fmt.Errorf("%w: %d bytes, at most %d are allowed", record.ErrKey, len(b.key), record.MaxKeyBytes)
-		}
-		b.rowGroups = append(b.rowGroups, b.groups.find(b.keys.find(b.key), int32(int64(at-b.span.Start)/interval)))
+		b.tiles = append(b.tiles, int32(int64(at-b.span.Start)/interval))
 	}
-	b.states.Grow(b.groups.numbered)
-	b.states.Add(b.rowGroups, columns[len(fields)+1:])
-	if size := b.bytes(); size > b.maxBytes || b.groups.numbered > maxTiles {
-		return fmt.Errorf("%w: %d tiles of %d keys in %v take %d bytes, at most %d are allowed",
-			ErrTooLarge, b.groups.numbered, b.keys.len(), b.span, size, b.maxBytes)
-	}
+	b.rowGroups = b.groups.findAll(b.rowGroups, b.numbers, b.tiles)
 	return nil
 }
 
@@ -108,27 +158,31 @@ func (b *builder) bytes() int64 { return b.keys.bytes() + b.groups.bytes() + b.s
 
 // write hands the tiles of a window to write, sorted by key and tile start.
 func (b *builder) write(w window.Interval, schema *arrow.Schema, write func(arrow.Record) error) error {
-	if b.order == nil {
-		b.order = b.keys.sorted()
+	if b.keyColumns == nil {
+		b.sort()
 	}
 	out := newTileRecord(b, schema)
 	defer out.columns.Release()
 	interval := b.target.View.Interval()
 	from, to := int32(w.Start.Sub(b.span.Start)/interval), int32(w.End.Sub(b.span.Start)/interval)
-	for _, key := range b.order {
-		b.tiles = b.groups.appendTiles(b.tiles[:0], key, from, to)
-		for tiles := b.tiles; len(tiles) > 0; {
-			n := min(len(tiles), recordRows-len(out.groups))
-			if err := out.append(key, tiles[:n]); err != nil {
-				return err
-			}
-			tiles = tiles[n:]
-			if len(out.groups) == recordRows {
-				if err := out.flush(write); err != nil {
-					return err
-				}
-			}
+	for groups := range slices.Chunk(b.order.within(from, to), recordRows) {
+		rec, err := out.record(groups)
+		if err != nil {
+			return err
+		}
+		err = write(rec)
+		rec.Release()
+		if err != nil {
+			return err
 		}
 	}
-	return out.flush(write)
+	return nil
+}
+
+// sort ends the adding of rows: groups are written from here on.
+func (b *builder) sort() {
+	b.order.begin(b.groups.pairs, b.span.Count(b.target.View.Interval()), b.keys.sorted())
+	for _, values := range b.keyValues.Fields() {
+		b.keyColumns = append(b.keyColumns, values.NewArray())
+	}
 }

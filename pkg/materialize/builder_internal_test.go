@@ -19,18 +19,33 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
+// numbersOf looks keys up together.
+func numbersOf(k *keyTable, keys ...[]byte) []int32 {
+	var batch keyBatch
+	for _, key := range keys {
+		batch.text = append(batch.text, key...)
+		batch.ends = append(batch.ends, int32(len(batch.text)))
+	}
+	return k.findAll(nil, &batch)
+}
+
 func TestKeysAreNumberedAsTheyComeAndSortedByTheirBytes(t *testing.T) {
 	k := newKeyTable()
 	rapid.Check(t, func(rt *rapid.T) {
 		k.reset()
 		prefix := rapid.SliceOfN(rapid.Byte(), 0, 12).Draw(rt, "prefix")
 		numbers := map[string]int32{}
-		for _, suffix := range rapid.SliceOfN(rapid.SliceOfN(rapid.ByteRange(0, 2), 0, 10), 0, 50).Draw(rt, "suffixes") {
-			key := append(bytes.Clone(prefix), suffix...)
-			if _, known := numbers[string(key)]; !known {
-				numbers[string(key)] = int32(len(numbers))
+		for _, suffixes := range rapid.SliceOfN(rapid.SliceOfN(rapid.SliceOfN(rapid.ByteRange(0, 2), 0, 10), 1, 10), 0, 10).Draw(rt, "batches") {
+			var keys [][]byte
+			var want []int32
+			for _, suffix := range suffixes {
+				key := append(bytes.Clone(prefix), suffix...)
+				if _, known := numbers[string(key)]; !known {
+					numbers[string(key)] = int32(len(numbers))
+				}
+				keys, want = append(keys, key), append(want, numbers[string(key)])
 			}
-			require.Equal(rt, numbers[string(key)], k.find(key))
+			require.Equal(rt, want, numbersOf(k, keys...))
 		}
 		require.Equal(rt, len(numbers), k.len())
 		var sorted []string
@@ -45,39 +60,62 @@ func TestAKeyTableGrowsPastItsSlots(t *testing.T) {
 	k := newKeyTable()
 	for round := range 2 {
 		for i := range 5 * minKeySlots {
-			require.Equal(t, int32(i), k.find(fmt.Append(nil, i)))
+			require.Equal(t, []int32{int32(i)}, numbersOf(k, fmt.Append(nil, i)))
 		}
-		require.Equal(t, int32(7), k.find([]byte("7")), "round %d", round)
+		require.Equal(t, []int32{7}, numbersOf(k, []byte("7")), "round %d", round)
 		k.reset()
 	}
 }
 
-func TestGroupsAreThePairsOfKeyAndTile(t *testing.T) {
-	g := &groupTable{}
+func TestKeysOfOneHashAreToldApart(t *testing.T) {
+	k := newKeyTable()
+	for i := range int32(100) {
+		require.Equal(t, i, k.find(fmt.Append(nil, i), 7))
+	}
+	for i := range int32(100) {
+		require.Equal(t, i, k.find(fmt.Append(nil, i), 7))
+	}
+}
+
+func TestGroupsArePairsOfKeyAndTileAndComeInTheirOrder(t *testing.T) {
+	g, o := &groupTable{}, &groupOrder{}
 	rapid.Check(t, func(rt *rapid.T) {
-		tiles := rapid.IntRange(1, 200).Draw(rt, "tiles")
+		tiles := rapid.OneOf(rapid.IntRange(1, 200), rapid.IntRange(1, 5<<digitBits)).Draw(rt, "tiles")
 		g.reset(tiles)
-		numbers := map[[2]int32]int32{}
-		keys := int32(0)
-		for range rapid.IntRange(0, 100).Draw(rt, "rows") {
-			pair := [2]int32{rapid.Int32Range(0, keys).Draw(rt, "key"), rapid.Int32Range(0, int32(tiles)-1).Draw(rt, "tile")}
-			keys = max(keys, pair[0]+1)
-			if _, known := numbers[pair]; !known {
-				numbers[pair] = int32(len(numbers))
+		numbers := map[keyTile]int32{}
+		count := int32(0) // of keys
+		for range rapid.IntRange(0, 10).Draw(rt, "batches") {
+			var keys, tilesOf, want []int32
+			for range rapid.IntRange(1, 20).Draw(rt, "rows") {
+				pair := keyTile{rapid.Int32Range(0, count).Draw(rt, "key"), rapid.Int32Range(0, int32(tiles)-1).Draw(rt, "tile")}
+				count = max(count, pair.key+1)
+				if _, known := numbers[pair]; !known {
+					numbers[pair] = int32(len(numbers))
+				}
+				keys, tilesOf, want = append(keys, pair.key), append(tilesOf, pair.tile), append(want, numbers[pair])
 			}
-			require.Equal(rt, numbers[pair], g.find(pair[0], pair[1]))
+			require.Equal(rt, want, g.findAll(nil, keys, tilesOf))
 		}
-		require.Equal(rt, len(numbers), g.numbered)
-		from := rapid.Int32Range(0, int32(tiles)).Draw(rt, "from")
-		to := rapid.Int32Range(from, int32(tiles)).Draw(rt, "to")
-		for key := range keys {
-			var want []keyTile
-			for tile := from; tile < to; tile++ {
-				if group, ok := numbers[[2]int32{key, tile}]; ok {
-					want = append(want, keyTile{tile, group})
+		require.Equal(rt, len(numbers), g.len())
+
+		var sorted []int32
+		for key := range count {
+			sorted = append(sorted, key)
+		}
+		sorted = rapid.Permutation(sorted).Draw(rt, "keys in their order")
+		o.begin(g.pairs, tiles, sorted)
+		for range 2 {
+			from := rapid.Int32Range(0, int32(tiles)).Draw(rt, "from")
+			to := rapid.Int32Range(from, int32(tiles)).Draw(rt, "to")
+			var want []int32
+			for _, key := range sorted {
+				for tile := from; tile < to; tile++ {
+					if group, ok := numbers[keyTile{key, tile}]; ok {
+						want = append(want, group)
+					}
 				}
 			}
-			require.Equal(rt, want, g.appendTiles(nil, key, from, to))
+			require.Equal(rt, want, append([]int32(nil), o.within(from, to)...))
 		}
 	})
 }

@@ -15,66 +15,83 @@ type groupTable struct {
 	tiles     int // of a block: blockTiles, or all when there are fewer
 	perKey    int // blocks that cover all tiles
 	blocks    []int32
-	slots     []int32 // block*tiles + tile of the block -> group + 1, or 0
-	numbered  int     // groups
+	slots     []int32   // block*tiles + tile of the block -> group + 1, or 0
+	pairs     []keyTile // by group
 	allBlocks int32
 }
 
-// keyTile is a group and the tile that it is of.
-type keyTile struct{ tile, group int32 }
+// keyTile is what a group is of.
+type keyTile struct{ key, tile int32 }
 
 // reset empties the table, which keeps its memory, and makes it one of so many tiles.
 func (g *groupTable) reset(tiles int) {
 	g.tiles = min(tiles, blockTiles)
 	g.perKey = (tiles + blockTiles - 1) / blockTiles
-	g.blocks, g.slots, g.numbered, g.allBlocks = g.blocks[:0], g.slots[:0], 0, 0
+	g.blocks, g.slots, g.pairs, g.allBlocks = g.blocks[:0], g.slots[:0], g.pairs[:0], 0
 }
 
-func (g *groupTable) bytes() int64 { return int64(len(g.blocks)+len(g.slots)) * 4 }
+// len is the number of groups.
+func (g *groupTable) len() int { return len(g.pairs) }
 
-// find returns the group of a pair, and numbers it when it is new. Keys are
-// numbered by the caller, from 0 without gaps.
-func (g *groupTable) find(key, tile int32) int32 {
+// bytes counts what a groupOrder takes, too.
+func (g *groupTable) bytes() int64 {
+	return int64(len(g.blocks)+len(g.slots))*4 + int64(len(g.pairs))*(8+2*4)
+}
+
+// findAll appends the groups of pairs of keys and tiles, and numbers those that are
+// new. Keys are numbered by the caller, from 0 without gaps.
+//
+// Whether a pair is new is a matter of chance, and known only when its slot has come
+// from memory. So what depends on it is chosen, and written either way, rather than
+// branched upon: a branch that is guessed wrong would make the next pairs wait, too.
+func (g *groupTable) findAll(groups, keys, tiles []int32) []int32 {
+	n := len(g.pairs)
+	g.pairs = slices.Grow(g.pairs, len(keys)+1)[:n+len(keys)+1]
+	count := int32(n)
+	for i, key := range keys {
+		tile := tiles[i]
+		slot := g.slot(key, tile)
+		group, next := *slot, count+1
+		if group == 0 {
+			group = next
+		}
+		*slot = group
+		g.pairs[count] = keyTile{key, tile}
+		if group == next {
+			count = next
+		}
+		groups = append(groups, group-1)
+	}
+	g.pairs = g.pairs[:count]
+	return groups
+}
+
+// slot returns where the group of a pair stands, plus 1.
+func (g *groupTable) slot(key, tile int32) *int32 {
 	at := int(key)*g.perKey + int(tile>>blockShift)
+	if at >= len(g.blocks) || g.blocks[at] == 0 {
+		g.addBlock(key, at)
+	}
+	return &g.slots[int(g.blocks[at]-1)*g.tiles+int(tile&(blockTiles-1))]
+}
+
+// addBlock makes the block that stands at an index of blocks.
+func (g *groupTable) addBlock(key int32, at int) {
 	if at >= len(g.blocks) {
 		g.blocks = extend(g.blocks, (int(key)+1)*g.perKey)
 	}
-	block := g.blocks[at]
-	if block == 0 {
-		g.allBlocks++
-		block = g.allBlocks
-		g.blocks[at] = block
-		g.slots = extend(g.slots, int(block)*g.tiles)
-	}
-	slot := &g.slots[int(block-1)*g.tiles+int(tile&(blockTiles-1))]
-	if *slot == 0 {
-		g.numbered++
-		*slot = int32(g.numbered)
-	}
-	return *slot - 1
-}
-
-// appendTiles appends the groups of a key whose tiles are in [from, to), in order.
-func (g *groupTable) appendTiles(dst []keyTile, key, from, to int32) []keyTile {
-	for tile := from; tile < to; {
-		end := min(to, (tile>>blockShift+1)<<blockShift)
-		if block := g.blocks[int(key)*g.perKey+int(tile>>blockShift)]; block > 0 {
-			base := int(block-1)*g.tiles - int(tile>>blockShift<<blockShift)
-			for ; tile < end; tile++ {
-				if group := g.slots[base+int(tile)]; group > 0 {
-					dst = append(dst, keyTile{tile, group - 1})
-				}
-			}
-		}
-		tile = end
-	}
-	return dst
+	g.allBlocks++
+	g.blocks[at] = g.allBlocks
+	g.slots = extend(g.slots, int(g.allBlocks)*g.tiles)
 }
 
 // extend returns s with n elements, of which the new ones are 0.
 func extend(s []int32, n int) []int32 {
 	old := len(s)
-	s = slices.Grow(s, max(n-old, old/2))[:n] // by half at least, since all are copied each time
+	if n > cap(s) {
+		s = slices.Grow(s, max(n-old, old/2)) // by half at least, since all are copied each time
+	}
+	s = s[:n]
 	clear(s[old:])
 	return s
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
+
+	"github.com/tilery/tilery/pkg/record"
 )
 
 // keyTable numbers encoded keys in the order of their coming. Nothing in it
@@ -31,8 +33,9 @@ func newKeyTable() *keyTable {
 
 func (k *keyTable) len() int { return len(k.ends) }
 
+// bytes counts the keys' values beside their encoding, and what a groupOrder takes.
 func (k *keyTable) bytes() int64 {
-	return int64(len(k.ends))*(8+8*2) + int64(len(k.text)) // slots: half are free on average
+	return int64(len(k.ends))*(8+8*2+2*4) + 2*int64(len(k.text)) // slots: half are free on average
 }
 
 func (k *keyTable) reset() {
@@ -48,9 +51,54 @@ func (k *keyTable) key(number int32) []byte {
 	return k.text[start:k.ends[number]]
 }
 
+// keyBatch holds encoded keys that are looked up together.
+type keyBatch struct {
+	ends   []int32 // where each ends in text
+	text   []byte
+	hashes []uint32 // scratch of findAll
+}
+
+func (b *keyBatch) reset() { b.ends, b.text = b.ends[:0], b.text[:0] }
+
+// add appends a row's key and returns its length in bytes.
+func (b *keyBatch) add(encoder *record.KeyEncoder, row int) int {
+	start := len(b.text)
+	b.text = encoder.Append(b.text, row)
+	b.ends = append(b.ends, int32(len(b.text)))
+	return len(b.text) - start
+}
+
+// findAll appends the numbers of the keys in batch, and numbers those that are new.
+// It goes over them once for each kind of memory that it reads: what one key waits
+// for does not hold up the next then, which counts with tables larger than a cache.
+func (k *keyTable) findAll(numbers []int32, batch *keyBatch) []int32 {
+	batch.hashes = batch.hashes[:0]
+	start := int32(0)
+	for _, end := range batch.ends {
+		batch.hashes = append(batch.hashes, uint32(maphash.Bytes(k.seed, batch.text[start:end])))
+		start = end
+	}
+	mask := uint32(len(k.slots) - 1)
+	for _, hash := range batch.hashes {
+		guess := int32(-1)
+		if slot := k.slots[hash&mask]; slot.hash == hash {
+			guess = slot.next - 1
+		}
+		numbers = append(numbers, guess)
+	}
+	start = 0
+	for i, end := range batch.ends {
+		key := batch.text[start:end]
+		if guess := numbers[i]; guess < 0 || !bytes.Equal(k.key(guess), key) {
+			numbers[i] = k.find(key, batch.hashes[i])
+		}
+		start = end
+	}
+	return numbers
+}
+
 // find returns the number of a key, and numbers it when it is new.
-func (k *keyTable) find(key []byte) int32 {
-	hash := uint32(maphash.Bytes(k.seed, key))
+func (k *keyTable) find(key []byte, hash uint32) int32 {
 	mask := uint32(len(k.slots) - 1)
 	for at := hash & mask; ; at = (at + 1) & mask {
 		slot := k.slots[at]

@@ -8,18 +8,17 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/record"
 )
 
-// tileRecord gathers tiles as rows of the offline table.
+// tileRecord makes records of groups, as rows of the offline table.
 type tileRecord struct {
 	from    *builder
 	columns *array.RecordBuilder
 	keys    []array.Builder
 	starts  *array.TimestampBuilder
 	states  []array.Builder
-	groups  []int32 // of the rows; their states are appended column by column
+	numbers []int32 // scratch: of the keys of a record's rows
 }
 
 func newTileRecord(from *builder, schema *arrow.Schema) *tileRecord {
@@ -31,60 +30,60 @@ func newTileRecord(from *builder, schema *arrow.Schema) *tileRecord {
 	}
 }
 
-// append takes tiles of one key.
-func (r *tileRecord) append(key int32, tiles []keyTile) error {
-	if len(r.groups) == 0 {
-		r.columns.Reserve(recordRows)
+// record returns one row for each of groups. The caller releases it.
+func (r *tileRecord) record(groups []int32) (arrow.Record, error) {
+	r.columns.Reserve(len(groups))
+	start, interval := r.from.span.Start, r.from.target.View.Interval()
+	r.numbers = r.numbers[:0]
+	for _, group := range groups {
+		pair := r.from.groups.pairs[group]
+		r.starts.UnsafeAppend(arrow.Timestamp(start.Add(time.Duration(pair.tile) * interval)))
+		r.numbers = append(r.numbers, pair.key)
 	}
-	values, err := record.DecodeKey(r.from.keys.key(key), r.from.target.View.JoinKeys())
-	if err != nil {
-		return err
-	}
-	for i, v := range values {
-		if err := appendRepeated(r.keys[i], v, len(tiles)); err != nil {
-			return err
+	for i, builder := range r.keys {
+		if err := appendRows(builder, r.from.keyColumns[i], r.numbers); err != nil {
+			return nil, err
 		}
 	}
-	for _, t := range tiles {
-		r.starts.Append(arrow.Timestamp(r.from.span.Start.Add(time.Duration(t.tile) * r.from.target.View.Interval())))
-		r.groups = append(r.groups, t.group)
-	}
-	return nil
+	r.from.states.AppendColumns(groups, r.states)
+	return r.columns.NewRecord(), nil
 }
 
-// flush hands the rows to write, if there are any, and starts over.
-func (r *tileRecord) flush(write func(arrow.Record) error) error {
-	if len(r.groups) == 0 {
-		return nil
-	}
-	r.from.states.AppendColumns(r.groups, r.states)
-	r.groups = r.groups[:0]
-	rec := r.columns.NewRecord()
-	defer rec.Release()
-	return write(rec)
-}
-
-// appendRepeated appends a join key's value n times.
-func appendRepeated(builder array.Builder, v feature.Value, n int) error {
+// appendRows appends rows of a column of join keys.
+func appendRows(builder array.Builder, column arrow.Array, rows []int32) error {
+	builder.Reserve(len(rows))
 	switch b := builder.(type) {
 	case *array.Int64Builder:
-		for range n {
-			if v.IsNull() {
+		values := column.(*array.Int64)
+		for _, row := range rows {
+			if values.IsNull(int(row)) {
 				b.AppendNull()
 				continue
 			}
-			b.Append(v.Int64())
+			b.UnsafeAppend(values.Value(int(row)))
 		}
 	case *array.StringBuilder:
-		for range n {
-			if v.IsNull() {
-				b.AppendNull()
-				continue
-			}
-			b.Append(v.Text())
-		}
+		appendTexts(b, column.(*array.String), rows)
 	default:
-		return fmt.Errorf("%w: %s cannot be stored in a column of type %s", record.ErrKey, v.Type(), builder.Type())
+		return fmt.Errorf("%w: a column of type %s", record.ErrKey, builder.Type())
 	}
 	return nil
+}
+
+func appendTexts(b *array.StringBuilder, column *array.String, rows []int32) {
+	offsets, text := column.ValueOffsets(), column.ValueBytes()
+	if b.Len() == 0 {
+		length := 0
+		for _, row := range rows {
+			length += int(offsets[row+1] - offsets[row])
+		}
+		b.ReserveData(length) // which later would copy all each time
+	}
+	for _, row := range rows {
+		if column.IsNull(int(row)) {
+			b.AppendNull()
+			continue
+		}
+		b.BinaryBuilder.Append(text[offsets[row]-offsets[0] : offsets[row+1]-offsets[0]])
+	}
 }

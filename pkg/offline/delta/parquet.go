@@ -54,7 +54,8 @@ func newFileWriter(spec offline.Spec, opts Options, partition string, maxGroupBy
 
 // pageBytes keeps a data page, with the batch of rows by which it overshoots, within
 // one block of the zstd encoder, 64 KiB. For more than a block the encoder, of which
-// there is a new one for each page, takes a buffer of 8 MiB.
+// there is a new one for each page, takes a buffer of 8 MiB. So a dictionary is no
+// larger either: past that a column is written without one, which serves sorted keys better.
 const pageBytes = 48 << 10
 
 // open starts the file with encodings that suit rows like those of sample.
@@ -64,6 +65,7 @@ func (w *fileWriter) open(sample arrow.Record) (err error) {
 		parquet.WithCompressionLevel(w.opts.CompressionLevel),
 		parquet.WithMaxRowGroupLength(w.opts.RowGroupRows),
 		parquet.WithDataPageSize(pageBytes),
+		parquet.WithDictionaryPageSizeLimit(pageBytes),
 	}
 	for i, field := range w.spec.Schema.Fields() {
 		if rarelyRepeats(sample.Column(i)) {

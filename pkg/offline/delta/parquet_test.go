@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/stretchr/testify/require"
@@ -73,6 +74,29 @@ func TestRowGroupsEndBeforeMemoryDoes(t *testing.T) {
 	}
 	built := build(t, table, hour(0), readAt(1), rows)
 	require.Len(t, openParquet(t, b, built.Files[0]).MetaData().RowGroups, 2, "160 MiB of rows, 7 a record")
+}
+
+func TestKeysThatRarelyRepeatOutgrowTheirDictionary(t *testing.T) {
+	t.Parallel()
+	b := newBucket(t)
+	table := open(t, b, delta.Options{})
+	var rows []offlinetest.Row
+	for i := range 20_000 {
+		rows = append(rows, offlinetest.Row{User: fmt.Sprintf("user-%06d", i/2), Item: int64(i % 2), At: hour(0).Start, N: int64(i % 3)})
+	}
+	built := build(t, table, hour(0), readAt(1), rows)
+	got, err := offlinetest.ReadRows(t.Context(), table, built.Files)
+	require.NoError(t, err)
+	require.Equal(t, rows, got)
+	group := openParquet(t, b, built.Files[0]).MetaData().RowGroup(0)
+	encodings := func(column int) []parquet.Encoding {
+		chunk, err := group.ColumnChunk(column)
+		require.NoError(t, err)
+		return chunk.Encodings()
+	}
+	dictionary := []parquet.Encoding{parquet.Encodings.RLEDict, parquet.Encodings.Plain, parquet.Encodings.RLE}
+	require.Equal(t, append(dictionary, parquet.Encodings.Plain), encodings(0), "users: the rest without")
+	require.Equal(t, dictionary, encodings(1), "items: few values")
 }
 
 func TestAWindowAcrossPartitionsIsDividedByThem(t *testing.T) {
