@@ -115,7 +115,7 @@ func state(number int, state activities.JobState) activities.JobRecord {
 
 func (w *world) history(t *testing.T, id string) ledger.History {
 	t.Helper()
-	history, err := w.materialize.Ledger.Get(t.Context(), target.Workspace, target.View, id)
+	history, err := w.materialize.Engine.Ledger.Get(t.Context(), target.Workspace, target.View, id)
 	require.NoError(t, err)
 	return history
 }
@@ -224,7 +224,7 @@ func TestARetryPlansWhatAnEndedJobLeftUndone(t *testing.T) {
 	plan, err = retry(nil)
 	require.NoError(t, err)
 	require.Equal(t, window.NewSet(window.Interval{Start: instant("2001-01-30"), End: instant("2001-02-01")}), plan.Gaps)
-	held, err := w.materialize.Ledger.Holds(t.Context(), target.Workspace, target.View)
+	held, err := w.materialize.Engine.Ledger.Holds(t.Context(), target.Workspace, target.View)
 	require.NoError(t, err)
 	require.Empty(t, held, "a retry by hand lifts what is held")
 

@@ -32,12 +32,12 @@ func (m *Materialize) ReconcileJobs(ctx context.Context, r ReconcileRequest) (Lo
 
 func (m *Materialize) reconcileJobs(ctx context.Context, workspace string) (LostJobs, error) {
 	var out LostJobs
-	views, err := m.Ledger.Views(ctx, workspace)
+	views, err := m.Engine.Ledger.Views(ctx, workspace)
 	if err != nil {
 		return out, err
 	}
 	for _, view := range views {
-		jobs, err := m.Ledger.Jobs(ctx, workspace, view, maxOpenJobs)
+		jobs, err := m.Engine.Ledger.Jobs(ctx, workspace, view, maxOpenJobs)
 		if err != nil {
 			return out, err
 		}
@@ -54,7 +54,7 @@ func (m *Materialize) reconcileJobs(ctx context.Context, workspace string) (Lost
 }
 
 func (m *Materialize) closeLost(ctx context.Context, job ledger.JobStatus, out *LostJobs) error {
-	history, err := m.Ledger.Get(ctx, job.Workspace, job.View, job.ID)
+	history, err := m.Engine.Ledger.Get(ctx, job.Workspace, job.View, job.ID)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (m *Materialize) closeLost(ctx context.Context, job ledger.JobStatus, out *
 	if !done {
 		record.State, record.Message, record.Reason = ledger.Error, "workflow lost", "workflow lost"
 	}
-	err = m.Ledger.Append(ctx, history.Job, record)
+	err = m.Engine.Ledger.Append(ctx, history.Job, record)
 	switch {
 	case errors.Is(err, ledger.ErrConflict) || errors.Is(err, ledger.ErrTransition):
 		return nil // it was closed meanwhile

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/tilery/tilery/pkg/clock"
-	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 )
@@ -13,7 +12,6 @@ import (
 type Materialize struct {
 	Engine *materialize.Engine
 	Clock  clock.Clock
-	Ledger *ledger.Ledger
 	Jobs   Jobs  // running ones; nil: every job has its turn at once
 	Retry  Retry // how long work is tried
 	// MaxJobsPerView is how many jobs of a view run at a time; 0: as many as there are.

@@ -153,7 +153,7 @@ func (m *Materialize) storeToFill(ctx context.Context, stores materialize.Stores
 	if r.Retry == "" {
 		return stores.Newest(), nil, nil
 	}
-	job, err := m.Ledger.Get(ctx, r.Workspace, r.View, r.Retry)
+	job, err := m.Engine.Ledger.Get(ctx, r.Workspace, r.View, r.Retry)
 	if errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrInvalid) {
 		return nil, nil, fmt.Errorf("%w: retry: %w", materialize.ErrRange, err)
 	}
@@ -240,18 +240,6 @@ func (m *Materialize) size(ctx context.Context, t *materialize.Target, plan *Pla
 	return err
 }
 
-// lags reports whether the online store of a view that has one is behind.
-func (m *Materialize) lags(ctx context.Context, t *materialize.Target) (bool, error) {
-	if !t.View.Online {
-		return false, nil
-	}
-	table, err := m.Engine.Table(ctx, t, m.Clock.Now())
-	if err != nil {
-		return false, err
-	}
-	return m.Engine.Lags(ctx, t, table)
-}
-
 // IncrementalRequest asks what an incremental job would do.
 type IncrementalRequest struct {
 	Target
@@ -289,7 +277,9 @@ func (m *Materialize) planIncremental(ctx context.Context, r IncrementalRequest)
 	plan := newPlan(stores, target)
 	plan.Online, plan.OnlineFrom = target.View.Online, target.OnlineStart(m.Clock.Now())
 	if plan.fill(gaps, "nothing is missing"); plan.Skipped != "" {
-		plan.Lags, err = m.lags(ctx, target)
+		if plan.Online {
+			plan.Lags, err = m.Engine.Lags(ctx, target, m.Clock.Now())
+		}
 		return plan, err
 	}
 	if err := m.size(ctx, target, &plan); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// batchJob is the job type of materialization in the ledger and in searches.
-const batchJob = string(ledger.Batch)
+// JobTypeBatch is the job type of materialization in the ledger and in searches.
+const JobTypeBatch = string(ledger.Batch)
 
 // The states that a job goes through.
 const (
@@ -71,7 +71,7 @@ func (m *Materialize) RecordJob(ctx context.Context, r RecordRequest) error {
 	job := r.Job.of(r.Target, activity.GetInfo(ctx).WorkflowExecution.ID)
 	for _, record := range r.Records {
 		record.EnvVersion = version()
-		err := m.Ledger.Append(ctx, job, record)
+		err := m.Engine.Ledger.Append(ctx, job, record)
 		if errors.Is(err, ledger.ErrConflict) && m.recorded(ctx, job, record) {
 			continue
 		}
@@ -85,7 +85,7 @@ func (m *Materialize) RecordJob(ctx context.Context, r RecordRequest) error {
 // recorded reports whether the ledger has the record in other words: those of a
 // worker of another version.
 func (m *Materialize) recorded(ctx context.Context, job ledger.Job, r JobRecord) bool {
-	history, err := m.Ledger.Get(ctx, job.Workspace, job.View, job.ID)
+	history, err := m.Engine.Ledger.Get(ctx, job.Workspace, job.View, job.ID)
 	return err == nil && r.Number <= len(history.States) && history.States[r.Number-1].State == r.State
 }
 
@@ -133,7 +133,7 @@ func (m *Materialize) recordAttempt(ctx context.Context, t Target, job Job, w wi
 	defer cancel()
 	var err error
 	for range recordTries {
-		err = m.Ledger.AppendAttempt(ctx, job.of(t, info.WorkflowExecution.ID), record)
+		err = m.Engine.Ledger.AppendAttempt(ctx, job.of(t, info.WorkflowExecution.ID), record)
 		if err == nil || errors.Is(err, ledger.ErrConflict) {
 			return "" // after a retry by hand, an attempt may have the name of an earlier one
 		}

@@ -49,8 +49,7 @@ func (m *Materialize) queued(ctx context.Context, t Target, turn Turn) (bool, er
 	}
 	request := &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 200,
-		Query: fmt.Sprintf("%s = '%s' AND %s = '%s' AND %s = '%s' AND ExecutionStatus = 'Running'",
-			SearchWorkspace, quote(t.Workspace), SearchFeatureView, quote(t.View), SearchJobType, batchJob),
+		Query:    fmt.Sprintf("%s AND %s = '%s' AND ExecutionStatus = 'Running'", JobsQuery(t.Workspace, t.View), SearchJobType, JobTypeBatch),
 	}
 	own := activity.GetInfo(ctx).WorkflowExecution.RunID
 	for ahead := 0; ; {
@@ -92,6 +91,16 @@ func waiting(t Target, ahead int) error {
 	return temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("jobs of %s that come first: %d", t.View, ahead), ErrorWaiting,
 		temporal.ApplicationErrorOptions{NextRetryDelay: turnInterval})
+}
+
+// JobsQuery finds the jobs of a view, or of the whole workspace if it is empty, by
+// their search attributes.
+func JobsQuery(workspace, view string) string {
+	query := fmt.Sprintf("%s = '%s'", SearchWorkspace, quote(workspace))
+	if view != "" {
+		query += fmt.Sprintf(" AND %s = '%s'", SearchFeatureView, quote(view))
+	}
+	return query
 }
 
 func quote(text string) string { return strings.ReplaceAll(text, "'", "''") }

@@ -66,11 +66,9 @@ func newWorld(t *testing.T) *world {
 	cells, err := pebble.Open(t.TempDir(), pebble.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, cells.Close()) })
-	records := ledger.New(bucket)
 	w := &world{&activities.Materialize{
-		Ledger: records,
 		Engine: &materialize.Engine{
-			Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{}, Ledger: records,
+			Bucket: bucket, Registry: registry.New(bucket), Sources: sources, Transform: duckdb.Engine{}, Ledger: ledger.New(bucket),
 			Offline: delta.New(bucket, delta.Options{ScratchDir: t.TempDir()}), Online: cells,
 			Options: materialize.Options{ScratchDir: t.TempDir()},
 		},

@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/tilery/tilery/workflows"
+	"github.com/tilery/tilery/activities"
 )
 
 const maxJobs = 1000
@@ -65,9 +65,9 @@ func (c *cli) listJobs(ctx context.Context, view []string, limit int) ([]job, er
 		return nil, err
 	}
 	defer t.Close()
-	query := fmt.Sprintf("%s = '%s'", workflows.SearchWorkspace.GetName(), quote(c.workspace))
+	query := activities.JobsQuery(c.workspace, "")
 	if len(view) == 1 {
-		query += fmt.Sprintf(" AND %s = '%s'", workflows.SearchFeatureView.GetName(), quote(view[0]))
+		query = activities.JobsQuery(c.workspace, view[0])
 	}
 	var jobs []job
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: int32(min(limit, 200))}
@@ -87,8 +87,6 @@ func (c *cli) listJobs(ctx context.Context, view []string, limit int) ([]job, er
 		}
 	}
 }
-
-func quote(text string) string { return strings.ReplaceAll(text, "'", "''") }
 
 func newJob(e *workflow.WorkflowExecutionInfo) job {
 	j := job{

@@ -113,9 +113,10 @@ func (m *materialization) commitGroup(ctx workflow.Context, request activities.C
 	return true
 }
 
-// apply has the online store of a job that is to fill it follow the log, at its
-// end at the latest: what serving needs may lie in commits that it passes over. If
-// it fails, no window is lost: the next commit's turn, or the next job's, makes up for it.
+// apply has the online store follow what the job made visible since the last time,
+// at its end at the latest: what serving needs may lie in commits that the store
+// passes over. If it fails, no window is lost: the next commit's turn, or the next
+// job's, makes up for it.
 func (m *materialization) apply(ctx workflow.Context) {
 	if !m.state.Unapplied {
 		return

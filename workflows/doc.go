@@ -5,13 +5,14 @@
 // JSON object, so that the temporal CLI and the UI can start each workflow by
 // hand, and results are one JSON object.
 //
-// Materialize and MaterializeIncremental fail in one of three ways, told apart by the error's type: its input or
-// its plan is refused before anything is written (the activities' Error types);
-// some windows failed, and all others are committed (ErrorWindowsFailed); all is
-// committed, and the online store does not follow (ErrorOnlineBehind). Every
-// failed or cancelled one that had begun carries its MaterializeResult in the
-// error's details. Starting any job again is always safe. Reconcile is no job: it
-// runs for as long as its workspace, and a pass that fails is made up for by the next.
+// Materialize and MaterializeIncremental fail in one of three ways, told apart by
+// the error's type: its input or its plan is refused before anything is written
+// (the activities' Error types); some windows failed, and all others are committed
+// (ErrorWindowsFailed); all is committed, and the online store does not follow
+// (ErrorOnlineBehind). Every failed or cancelled one that had begun carries its
+// MaterializeResult in the error's details. Starting any job again is always safe.
+// Reconcile is no job: it runs for as long as its workspace, and a pass that fails
+// is made up for by the next.
 //
 // A job's life: it plans against the newest generation, waits for its turn where
 // too many jobs of the view came first, builds and commits chunks of windows that

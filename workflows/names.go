@@ -48,7 +48,7 @@ var (
 )
 
 // JobTypeBatch is the job type of materialization, by Tecton's name.
-const JobTypeBatch = "BATCH"
+const JobTypeBatch = activities.JobTypeBatch
 
 // MaterializeID is the workflow id of a backfill. A range that is being
 // materialized cannot be started a second time.

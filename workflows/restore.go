@@ -1,9 +1,6 @@
 package workflows
 
 import (
-	"fmt"
-
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tilery/tilery/activities"
@@ -48,12 +45,11 @@ func RestoreOnline(ctx workflow.Context, in RestoreInput) (RestoreResult, error)
 	if err != nil {
 		return result, err
 	}
-	if in.malformed != nil || in.Workspace == "" {
-		text := `input needs at least {"workspace": "…"}`
-		if in.malformed != nil {
-			text = fmt.Sprintf("input: %v", in.malformed)
-		}
-		return result, temporal.NewNonRetryableApplicationError(text, activities.ErrorInput, nil)
+	switch {
+	case in.malformed != nil:
+		return result, refuse("input: %v", in.malformed)
+	case in.Workspace == "":
+		return result, refuse(`input needs at least {"workspace": "…"}`)
 	}
 	var views []activities.Target
 	request := activities.Target{Workspace: in.Workspace, View: in.View}

@@ -35,20 +35,24 @@ func (e *Engine) Serve(ctx context.Context, t *Target, table offline.Table, onPr
 }
 
 // Lags reports whether Serve would have something to do.
-func (e *Engine) Lags(ctx context.Context, t *Target, table offline.Table) (bool, error) {
+func (e *Engine) Lags(ctx context.Context, t *Target, now window.Time) (bool, error) {
 	status, _, _, err := online.ReadStatus(ctx, e.Online, t.Store())
 	if err != nil {
 		return false, err
 	}
-	snapshot, err := table.Snapshot(ctx)
+	snapshot, err := e.snapshot(ctx, t, now)
 	if err != nil {
 		return false, err
 	}
 	held, err := e.Holds(ctx, t)
-	if err != nil {
-		return false, err
-	}
-	return status.Applied != snapshot.Version || !slices.Equal(status.Held, held) || len(t.unserved(snapshot.Covered, status.Covered)) > 0, nil
+	return !t.settled(status, snapshot, held, true), err
+}
+
+// settled reports whether a status says all that a snapshot and the holds do and,
+// with fill, all that serving needs.
+func (t *Target) settled(status online.Status, snapshot offline.Snapshot, held window.Set, fill bool) bool {
+	return status.Applied == snapshot.Version && slices.Equal(status.Held, held) &&
+		(!fill || len(t.unserved(snapshot.Covered, status.Covered)) == 0)
 }
 
 // Apply brings the view's online store to the head of its offline log. Progress
@@ -94,9 +98,8 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 		return false, err
 	}
 	result.Version, result.Status = status.Applied, status
-	settled := status.Applied == snapshot.Version && slices.Equal(status.Held, held)
 	switch {
-	case settled && (!fill || len(t.unserved(snapshot.Covered, status.Covered)) == 0):
+	case t.settled(status, snapshot, held, fill):
 		return true, nil
 	case status.Applied > snapshot.Version: // the snapshot is the newer of the two
 		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, status.Applied, snapshot.Version)

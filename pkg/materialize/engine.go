@@ -91,3 +91,16 @@ func (e *Engine) generation(ctx context.Context, workspace string, number int64)
 func (e *Engine) Table(ctx context.Context, t *Target, now window.Time) (offline.Table, error) {
 	return e.Offline.Open(ctx, t.Table(now))
 }
+
+// snapshot returns the newest state of the target's offline table.
+func (e *Engine) snapshot(ctx context.Context, t *Target, now window.Time) (offline.Snapshot, error) {
+	table, err := e.Table(ctx, t, now)
+	if err != nil {
+		return offline.Snapshot{}, err
+	}
+	snapshot, err := table.Snapshot(ctx)
+	if err != nil {
+		return offline.Snapshot{}, fmt.Errorf("coverage of %s: %w", t.Store(), err)
+	}
+	return snapshot, nil
+}

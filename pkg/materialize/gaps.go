@@ -29,13 +29,9 @@ func (e *Engine) Gaps(ctx context.Context, t *Target, now window.Time, limit int
 
 // Uncovered returns what of a set the offline store does not cover.
 func (e *Engine) Uncovered(ctx context.Context, t *Target, set window.Set, now window.Time) (window.Set, error) {
-	table, err := e.Table(ctx, t, now)
+	snapshot, err := e.snapshot(ctx, t, now)
 	if err != nil {
 		return nil, err
-	}
-	snapshot, err := table.Snapshot(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("coverage of %s: %w", t.Store(), err)
 	}
 	return set.Subtract(snapshot.Covered), nil
 }
@@ -44,13 +40,9 @@ func (e *Engine) Uncovered(ctx context.Context, t *Target, set window.Set, now w
 // are not covered and, if it was to overwrite, those that were last read before it
 // began.
 func (e *Engine) Unfinished(ctx context.Context, t *Target, r window.Interval, begun window.Time, overwrite bool, now window.Time) (window.Set, error) {
-	table, err := e.Table(ctx, t, now)
+	snapshot, err := e.snapshot(ctx, t, now)
 	if err != nil {
 		return nil, err
-	}
-	snapshot, err := table.Snapshot(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("coverage of %s: %w", t.Store(), err)
 	}
 	missing := window.NewSet(r).Subtract(snapshot.Covered)
 	if !overwrite {
@@ -104,9 +96,5 @@ func (e *Engine) Release(ctx context.Context, t *Target, set window.Set) error {
 // withoutHolds returns the windows of missing that are not held. A hold may have
 // been made under another schedule: a window that it holds in part is not held.
 func withoutHolds(t *Target, missing, held window.Set) window.Set {
-	var whole []window.Interval
-	for _, i := range missing.Subtract(held) {
-		whole = append(whole, window.Interval{Start: i.Start.Floor(t.View.Schedule()), End: i.End.Ceil(t.View.Schedule())})
-	}
-	return window.NewSet(whole...).Intersect(missing)
+	return missing.Subtract(held).Widen(t.View.Schedule()).Intersect(missing)
 }

@@ -66,11 +66,7 @@ func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.
 	if r.Overwrite {
 		return p, nil
 	}
-	table, err := e.Table(ctx, t, now)
-	if err != nil {
-		return Plan{}, err
-	}
-	snapshot, err := table.Snapshot(ctx)
+	snapshot, err := e.snapshot(ctx, t, now)
 	if err != nil {
 		return Plan{}, err
 	}

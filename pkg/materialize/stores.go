@@ -179,12 +179,7 @@ func (t *Target) obtainable(set window.Set, from, now window.Time) window.Set {
 
 // windows counts the view's windows that a set touches.
 func (t *Target) windows(set window.Set) int {
-	schedule := t.View.Schedule()
-	whole := make([]window.Interval, len(set))
-	for i, part := range set {
-		whole[i] = window.Interval{Start: part.Start.Floor(schedule), End: part.End.Ceil(schedule)}
-	}
-	return window.NewSet(whole...).Count(schedule)
+	return set.Widen(t.View.Schedule()).Count(t.View.Schedule())
 }
 
 // covered returns what the offline store covers, nothing if it is not there: to
@@ -194,15 +189,8 @@ func (e *Engine) covered(ctx context.Context, t *Target, now window.Time) (windo
 		if err != nil {
 			return nil, fmt.Errorf("look for the store of %s: %w", t.View.Name, err)
 		}
-		table, err := e.Table(ctx, t, now)
-		if err != nil {
-			return nil, err
-		}
-		snapshot, err := table.Snapshot(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("coverage of %s: %w", t.Store(), err)
-		}
-		return snapshot.Covered, nil
+		snapshot, err := e.snapshot(ctx, t, now)
+		return snapshot.Covered, err
 	}
 	return nil, nil
 }

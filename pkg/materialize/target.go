@@ -88,8 +88,7 @@ func (t *Target) Effective(row window.Time) window.Time {
 
 // Blocks returns the blocks of tiles that hold interval.
 func (t *Target) Blocks(interval window.Interval) window.Interval {
-	length := window.BlockLength(t.View.Interval())
-	return window.Interval{Start: interval.Start.Floor(length), End: interval.End.Ceil(length)}
+	return interval.Widen(window.BlockLength(t.View.Interval()))
 }
 
 // TilesPerBlock is how many tiles one cell may hold.

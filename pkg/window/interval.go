@@ -44,6 +44,11 @@ func (i Interval) Count(step time.Duration) int {
 	return int(int64(i.End-i.Start) / stepMicros(step))
 }
 
+// Widen returns the smallest interval aligned to step that covers i.
+func (i Interval) Widen(step time.Duration) Interval {
+	return Interval{i.Start.Floor(step), i.End.Ceil(step)}
+}
+
 // Split returns the consecutive intervals of length step that make up i, which
 // must be aligned to step.
 func (i Interval) Split(step time.Duration) []Interval {
@@ -109,6 +114,15 @@ func (s Set) Subtract(other Set) Set {
 		}
 	}
 	return out
+}
+
+// Widen returns the union of the intervals of s, each widened to step.
+func (s Set) Widen(step time.Duration) Set {
+	wide := make([]Interval, len(s))
+	for n, i := range s {
+		wide[n] = i.Widen(step)
+	}
+	return NewSet(wide...)
 }
 
 // Intersect returns the instants that are in both.

@@ -2,6 +2,7 @@ package window_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,10 @@ func TestSetEqualsTheNaiveSet(t *testing.T) {
 		same(rt, s.Intersect(o), func(i int) bool { return a[i] && b[i] })
 
 		step, length := rapid.IntRange(1, 5).Draw(rt, "step"), rapid.IntRange(0, 3).Draw(rt, "length")
+		same(rt, s.Widen(time.Duration(step)*time.Microsecond), func(i int) bool {
+			from := i / step * step
+			return slices.Contains(a[from:min(from+step, span)], true)
+		})
 		got, ok := s.Watermark(time.Duration(step)*time.Microsecond, time.Duration(step*length)*time.Microsecond)
 		want, found := window.Time(0), false
 		for e := 0; e <= span; e += step {

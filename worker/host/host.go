@@ -103,7 +103,7 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	}
 	schedules := &activities.Schedules{Registry: engine.Registry, Client: h.temporal.ScheduleClient(), Action: incrementalAction}
 	jobs := &activities.Materialize{
-		Engine: engine, Clock: now, Ledger: engine.Ledger, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView,
+		Engine: engine, Clock: now, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView,
 		Retry: activities.Retry{
 			Interruptions: c.Retry.InfrastructureAttempts, Failures: c.Retry.FailureAttempts,
 			Backoff: c.Retry.FailureBackoff, MaxBackoff: c.Retry.MaxBackoff,
@@ -119,7 +119,7 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 		Registry: engine.Registry,
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
 		Online:   engine.Online, Ledger: engine.Ledger, Engine: engine, Clock: now, Logger: h.logger, OnApply: h.reconcile,
-		Temporal: serve.Temporal{UI: c.Temporal.UI, Namespace: c.Temporal.Namespace, JobsQuery: jobsQuery},
+		Temporal: serve.Temporal{UI: c.Temporal.UI, Namespace: c.Temporal.Namespace, JobsQuery: activities.JobsQuery},
 	}))
 	return nil
 }

@@ -97,9 +97,3 @@ type onlyWarnings struct{ slog.Handler }
 func (h onlyWarnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
-
-// jobsQuery finds the jobs of a view on Temporal's pages. Both are names, which
-// hold no quotes.
-func jobsQuery(workspace, view string) string {
-	return fmt.Sprintf("%s = '%s' AND %s = '%s'", workflows.SearchWorkspace.GetName(), workspace, workflows.SearchFeatureView.GetName(), view)
-}

@@ -13,38 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const daysDefinitions = `
-kind: Entity
-name: device
-join_keys: [{name: device, type: String}]
----
-kind: BatchSource
-name: readings
-batch_config:
-  uri: "*.parquet"
-  file_format: parquet
-  timestamp_field: ts
-  datetime_partition_columns: [{column_name: date, datepart: date, zero_padded: true}]
-schema: [{name: device, type: String}, {name: ts, type: Timestamp}, {name: reading, type: Int64}]
----
-kind: BatchFeatureView
-name: device_readings
-entities: [device]
-sources: [readings]
-mode: sql
-transformation: SELECT device, ts, reading FROM readings
-timestamp_field: ts
-batch_trigger: %s
-batch_schedule: 1d
-aggregation_interval: 1h
-feature_start_time: 2001-01-02T00:00:00Z
-online: true
-offline: true
-aggregations: [{column: reading, function: sum, time_window: 1d}]
-`
-
-const deviceReadings = "device_readings"
-
 // days is a stack whose source has a directory a day.
 type days struct {
 	*stack
@@ -62,9 +30,8 @@ func startDays(t *testing.T, dir, source string, day int, settings string) days 
 
 func (d days) apply(t *testing.T, trigger string) {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "features.yaml"), fmt.Appendf(nil, daysDefinitions, trigger), 0o600))
-	d.tilery(t, "apply", dir, "--yes")
+	const days = ", datetime_partition_columns: [{column_name: date, datepart: date, zero_padded: true}]"
+	d.tilery(t, "apply", deviceRepository(t, days, "batch_schedule: 1d\nbatch_trigger: "+trigger), "--yes")
 }
 
 // damage cuts the file of a day short; the result repairs it.

@@ -18,40 +18,10 @@ import (
 // yearWindows is how many windows of an hour the year's view has.
 const yearWindows = 365 * 24
 
-const yearDefinitions = `
-kind: Entity
-name: device
-join_keys: [{name: device, type: String}]
----
-kind: BatchSource
-name: readings
-batch_config: {uri: "*.parquet", file_format: parquet, timestamp_field: ts}
-schema: [{name: device, type: String}, {name: ts, type: Timestamp}, {name: reading, type: Int64}]
----
-kind: BatchFeatureView
-name: device_readings
-entities: [device]
-sources: [readings]
-mode: sql
-transformation: SELECT device, ts, reading FROM readings
-timestamp_field: ts
-aggregation_interval: 1h
-incremental_backfills: %v
-feature_start_time: 2001-01-02T00:00:00Z
-online: true
-offline: true
-aggregations:
-  - {column: reading, function: count, time_window: 1d}
-  - {column: reading, function: sum, time_window: 1d}
-  - {column: reading, function: max, time_window: 1h}
-`
-
 // yearRepository makes a directory with the view's definition.
 func yearRepository(t *testing.T, incremental bool) string {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "features.yaml"), fmt.Appendf(nil, yearDefinitions, incremental), 0o600))
-	return dir
+	return deviceRepository(t, "", fmt.Sprintf("incremental_backfills: %v", incremental))
 }
 
 // yearSource makes the year's files and returns their directory.
@@ -129,7 +99,7 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	const (
 		seed      = 20010106
 		now       = "2002-01-01T00:00:00Z"
-		id        = "materialize/prod/device_readings/all-all"
+		id        = "materialize/prod/" + deviceReadings + "/all-all"
 		maxEvents = 10_000
 	)
 	t.Logf("seed %d", seed)
@@ -143,7 +113,7 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	planned := time.Since(before)
 	require.Less(t, planned, 2*time.Second)
 	s.tilery(t, "apply", yearRepository(t, false), "--yes")
-	s.tilery(t, "materialize", "device_readings")
+	s.tilery(t, "materialize", deviceReadings)
 	s.stop(t)
 	want := readStores(t, quiet, "year_rows.sql")
 
@@ -152,7 +122,7 @@ func TestAYearOfHoursOutlivesItsWorkers_B2(t *testing.T) {
 	w := startWorker(t, s, source, now)
 	s.Endpoints.HTTP = w.http
 	s.tilery(t, "apply", yearRepository(t, true), "--yes")
-	s.tilery(t, "materialize", "device_readings", "--detach", "--heartbeat-timeout", "3s", "--parallelism", "16", "--commit-windows", "64")
+	s.tilery(t, "materialize", deviceReadings, "--detach", "--heartbeat-timeout", "3s", "--parallelism", "16", "--commit-windows", "64")
 	kills := 0
 	// A few seconds, told by the backfill itself: a number of further commits.
 	for next := 1; next < yearWindows/64; kills++ {
