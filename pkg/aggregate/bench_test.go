@@ -39,12 +39,12 @@ func BenchmarkAdd(b *testing.B) {
 			groups, inputs := benchBatch(l)
 			s := l.NewStates()
 			s.Grow(benchGroups)
-			s.Add(groups, inputs) // what follows uses this memory again
+			s.Add(groups, timesOf(groups), inputs) // what follows uses this memory again
 			b.ReportAllocs()
 			for b.Loop() {
 				s.Reset()
 				s.Grow(benchGroups)
-				s.Add(groups, inputs)
+				s.Add(groups, timesOf(groups), inputs)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchRows, "ns/row")
 		})
@@ -59,7 +59,7 @@ func BenchmarkFloat64Sum(b *testing.B) {
 	s, to := l.NewStates(), l.NewStates()
 	s.Grow(benchGroups)
 	to.Grow(benchGroups)
-	s.Add(groups, inputs)
+	s.Add(groups, timesOf(groups), inputs)
 	var encoded []byte
 	for g := range benchGroups {
 		encoded = s.AppendEncoded(encoded, g)

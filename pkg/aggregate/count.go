@@ -23,7 +23,7 @@ func (p *counts) grow(n int)   { p.of = extend(p.of, n) }
 func (p *counts) reset()       { p.of = p.of[:0] }
 func (p *counts) bytes() int64 { return bytesOf(p.of) }
 
-func (p *counts) add(groups []int32, _ arrow.Array) {
+func (p *counts) add(groups []int32, _ []arrow.Timestamp, _ arrow.Array) {
 	for _, g := range groups {
 		if g >= 0 {
 			p.of[g]++

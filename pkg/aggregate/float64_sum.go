@@ -48,7 +48,7 @@ func (p *float64Sums) reset() { p.of, p.wide = p.of[:0], p.wide[:0] }
 
 func (p *float64Sums) bytes() int64 { return bytesOf(p.of) + bytesOf(p.wide) }
 
-func (p *float64Sums) add(groups []int32, values arrow.Array) {
+func (p *float64Sums) add(groups []int32, _ []arrow.Timestamp, values arrow.Array) {
 	for i, v := range values.(*array.Float64).Float64Values() {
 		if g := groups[i]; g >= 0 {
 			p.addValue(int(g), v)

@@ -37,7 +37,7 @@ func (p *int64Sums) grow(n int)   { p.of = extend(p.of, n) }
 func (p *int64Sums) reset()       { p.of = p.of[:0] }
 func (p *int64Sums) bytes() int64 { return bytesOf(p.of) }
 
-func (p *int64Sums) add(groups []int32, values arrow.Array) {
+func (p *int64Sums) add(groups []int32, _ []arrow.Timestamp, values arrow.Array) {
 	for i, v := range values.(*array.Int64).Int64Values() {
 		if g := groups[i]; g >= 0 {
 			p.of[g].add(newInt128(v))

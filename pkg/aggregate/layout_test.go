@@ -13,9 +13,9 @@ func TestFunctionsOfAColumnShareItsPartials(t *testing.T) {
 	t.Parallel()
 	l := newLayout(
 		feature.Aggregation{Column: "i", Function: feature.Mean},
-		feature.Aggregation{Column: "f", Function: feature.Max, TimeWindow: 1},
+		feature.Aggregation{Column: "f", Function: feature.Max, TimeWindow: feature.Trailing(1)},
 		feature.Aggregation{Column: "i", Function: feature.Sum},
-		feature.Aggregation{Column: "f", Function: feature.Max, TimeWindow: 2},
+		feature.Aggregation{Column: "f", Function: feature.Max, TimeWindow: feature.Trailing(2)},
 		feature.Aggregation{Column: "i", Function: feature.Count},
 	)
 	require.Equal(t, []feature.Partial{

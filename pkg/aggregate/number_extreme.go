@@ -62,7 +62,7 @@ func (p *numberExtremes) grow(n int)   { p.of = extend(p.of, n) }
 func (p *numberExtremes) reset()       { p.of = p.of[:0] }
 func (p *numberExtremes) bytes() int64 { return bytesOf(p.of) }
 
-func (p *numberExtremes) add(groups []int32, values arrow.Array) {
+func (p *numberExtremes) add(groups []int32, _ []arrow.Timestamp, values arrow.Array) {
 	if p.float {
 		for i, v := range values.(*array.Float64).Float64Values() {
 			if g := groups[i]; g >= 0 {
@@ -95,7 +95,7 @@ func (p *numberExtremes) merge(group int, from partial, fromGroup int) {
 
 func (p *numberExtremes) mergeColumns(groups []int32, columns []arrow.Array) error {
 	_, masked := maskNulls(nil, groups, columns[0])
-	p.add(masked, columns[0])
+	p.add(masked, nil, columns[0])
 	return nil
 }
 

@@ -26,9 +26,9 @@ type partial interface {
 	// bytes is the memory of the groups, without what is kept for later ones.
 	bytes() int64
 
-	// add puts values[i] into groups[i]. Rows that are null or left out have a
-	// negative group.
-	add(groups []int32, values arrow.Array)
+	// add puts values[i], which happened at times[i], into groups[i]. Rows that are
+	// null or left out have a negative group.
+	add(groups []int32, times []arrow.Timestamp, values arrow.Array)
 	// merge adds a group of from, which has the same type and may be the receiver.
 	merge(group int, from partial, fromGroup int)
 
@@ -69,6 +69,14 @@ func newPartial(p feature.Partial) partial {
 		case feature.String:
 			return &stringExtremes{name: name, greatest: greatest}
 		}
+	case feature.PartialSumOfSquares:
+		return newSumsOfSquares(p)
+	case feature.PartialLast, feature.PartialFirst, feature.PartialLastDistinct, feature.PartialFirstDistinct:
+		return newValueLists(p)
+	case feature.PartialHLL:
+		return newDistinctCounts(p)
+	case feature.PartialDDSketch:
+		return newDistributions(p)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestB9AnyGroupingOrderAndStorageGivesTheSameBits(t *testing.T) {
 func build(l *aggregate.Layout, rows []row, groups int) *aggregate.States {
 	s := l.NewStates()
 	s.Grow(groups)
-	s.Add(groupsOf(rows), arrays(l, rows))
+	s.Add(groupsOf(rows), timesOf(groupsOf(rows)), arrays(l, rows))
 	return s
 }
 
@@ -62,7 +62,7 @@ func assemble(t *rapid.T, l *aggregate.Layout, rows []row, groups int) *aggregat
 	for len(rows) > 0 {
 		n := rapid.IntRange(1, len(rows)).Draw(t, "piece")
 		if into := rapid.IntRange(0, len(pool)).Draw(t, "into"); into < len(pool) {
-			pool[into].Add(groupsOf(rows[:n]), arrays(l, rows[:n]))
+			pool[into].Add(groupsOf(rows[:n]), timesOf(groupsOf(rows[:n])), arrays(l, rows[:n]))
 		} else {
 			pool = append(pool, build(l, rows[:n], groups))
 		}

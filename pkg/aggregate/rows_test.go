@@ -23,11 +23,17 @@ var schema = feature.Schema{
 	{Name: "t", Type: feature.Timestamp},
 }
 
+// functions are those that everything has.
+var functions = []feature.Function{feature.Count, feature.Sum, feature.Mean, feature.Min, feature.Max}
+
+// timesOf returns a time for each of groups.
+func timesOf(groups []int32) []arrow.Timestamp { return make([]arrow.Timestamp, len(groups)) }
+
 // everything is each function over each type that it takes.
 func everything() []feature.Aggregation {
 	var out []feature.Aggregation
 	for _, field := range schema {
-		for _, f := range feature.Functions {
+		for _, f := range functions {
 			if _, err := f.Output(field.Type); err == nil {
 				out = append(out, feature.Aggregation{Column: field.Name, Function: f})
 			}

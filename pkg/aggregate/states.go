@@ -49,13 +49,16 @@ func (s *States) Bytes() int64 {
 // Present reports whether a row or a tile went into the group.
 func (s *States) Present(group int) bool { return s.present[group] }
 
-// Add puts row i of every input into groups[i]; a negative group leaves the row
-// out. The inputs have the order, and the Arrow types of, Layout.Inputs; one that
+// Add puts row i of every input, which happened at times[i], into groups[i]; a
+// negative group leaves the row out. The inputs have the order, and the Arrow types of, Layout.Inputs; one that
 // is only counted may have any type. A row of nulls still makes its group Present.
 // Nothing of the arrays is kept.
-func (s *States) Add(groups []int32, inputs []arrow.Array) {
+func (s *States) Add(groups []int32, times []arrow.Timestamp, inputs []arrow.Array) {
 	if len(inputs) != len(s.layout.inputs) {
 		panic(fmt.Sprintf("aggregate: %d inputs, the layout has %d", len(inputs), len(s.layout.inputs))) //nolint:forbidigo // the caller is wrong
+	}
+	if len(times) != len(groups) {
+		panic(fmt.Sprintf("aggregate: %d times for %d groups", len(times), len(groups))) //nolint:forbidigo // the caller is wrong
 	}
 	s.mark(groups)
 	masked, input := groups, -1
@@ -68,7 +71,7 @@ func (s *States) Add(groups []int32, inputs []arrow.Array) {
 			}
 			s.masked, masked = maskNulls(s.masked, groups, inputs[at])
 		}
-		p.add(masked, inputs[input])
+		p.add(masked, times, inputs[input])
 	}
 }
 

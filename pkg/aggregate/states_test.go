@@ -153,7 +153,7 @@ func TestResetStatesAreEmptyAgain(t *testing.T) {
 	used.Grow(5)
 	require.Equal(t, 5, used.Len())
 	require.Empty(t, present(used))
-	used.Add(groupsOf(rows[:1]), arrays(l, rows[:1]))
+	used.Add(groupsOf(rows[:1]), timesOf(groupsOf(rows[:1])), arrays(l, rows[:1]))
 	require.Equal(t, build(l, rows[:1], 5).AppendEncoded(nil, 0), used.AppendEncoded(nil, 0))
 }
 
@@ -181,7 +181,7 @@ func TestSlicesOfArraysAreReadFromTheirOffset(t *testing.T) {
 		for _, a := range arrays(l, rows) {
 			inputs = append(inputs, array.NewSlice(a, int64(i), int64(i+1)))
 		}
-		sliced.Add([]int32{0}, inputs)
+		sliced.Add([]int32{0}, timesOf([]int32{0}), inputs)
 	}
 	require.Equal(t, build(l, rows, 1).AppendEncoded(nil, 0), sliced.AppendEncoded(nil, 0))
 
@@ -199,7 +199,7 @@ func TestCountsTakeArraysOfTypeNull(t *testing.T) {
 	t.Parallel()
 	s := newLayout(feature.Aggregation{Column: "s", Function: feature.Count}).NewStates()
 	s.Grow(1)
-	s.Add([]int32{0, 0}, []arrow.Array{array.NewNull(2)})
+	s.Add([]int32{0, 0}, timesOf([]int32{0, 0}), []arrow.Array{array.NewNull(2)})
 	require.Equal(t, feature.Int64Value(0), s.Finish(0, 0))
 }
 
@@ -211,7 +211,7 @@ func TestStringsDoNotShareTheBatch(t *testing.T) {
 	batch := b.NewArray()
 	s := l.NewStates()
 	s.Grow(1)
-	s.Add([]int32{0}, []arrow.Array{batch})
+	s.Add([]int32{0}, timesOf([]int32{0}), []arrow.Array{batch})
 	copy(batch.Data().Buffers()[2].Bytes(), "lost")
 	require.Equal(t, feature.StringValue("kept"), s.Finish(0, 0))
 }
@@ -221,7 +221,7 @@ func TestWrongShapesPanic(t *testing.T) {
 	l := newLayout(feature.Aggregation{Column: "f", Function: feature.Sum})
 	s := build(l, nil, 1)
 	inputs := arrays(l, floatRows(1))
-	require.Panics(t, func() { s.Add([]int32{0}, nil) })
-	require.Panics(t, func() { s.Add([]int32{0, 0}, inputs) })
-	require.Panics(t, func() { s.Add([]int32{1}, inputs) })
+	require.Panics(t, func() { s.Add([]int32{0}, timesOf([]int32{0}), nil) })
+	require.Panics(t, func() { s.Add([]int32{0, 0}, timesOf([]int32{0, 0}), inputs) })
+	require.Panics(t, func() { s.Add([]int32{1}, timesOf([]int32{1}), inputs) })
 }

@@ -49,7 +49,7 @@ func (p *stringExtremes) reset() { p.of, p.texts = p.of[:0], 0 }
 
 func (p *stringExtremes) bytes() int64 { return bytesOf(p.of) + p.texts }
 
-func (p *stringExtremes) add(groups []int32, values arrow.Array) {
+func (p *stringExtremes) add(groups []int32, _ []arrow.Timestamp, values arrow.Array) {
 	if len(groups) == 0 {
 		return // an empty array has no offsets
 	}
@@ -81,7 +81,7 @@ func (p *stringExtremes) merge(group int, from partial, fromGroup int) {
 
 func (p *stringExtremes) mergeColumns(groups []int32, columns []arrow.Array) error {
 	_, masked := maskNulls(nil, groups, columns[0])
-	p.add(masked, columns[0])
+	p.add(masked, nil, columns[0])
 	return nil
 }
 

@@ -126,6 +126,11 @@ type BatchFeatureView struct {
 	Schema              Schema        `json:"schema,omitempty"`
 	AggregationInterval Duration      `json:"aggregation_interval,omitempty"`
 	Aggregations        []Aggregation `json:"aggregations,omitempty"`
+	// AggregationSecondaryKey is a column of the result, String or Int64, whose values
+	// the aggregations tell apart: each feature is a list with one element for each.
+	AggregationSecondaryKey string `json:"aggregation_secondary_key,omitempty"`
+	// LifetimeStartTime is where lifetime windows start; they need it.
+	LifetimeStartTime window.Time `json:"lifetime_start_time,omitzero"`
 	// BatchSchedule is the length of a window. The default is AggregationInterval;
 	// without aggregations there is none.
 	BatchSchedule Duration     `json:"batch_schedule,omitempty"`

@@ -36,9 +36,9 @@ func valid() *feature.Repository {
 			Schema:              outputSchema(),
 			AggregationInterval: hour,
 			Aggregations: []feature.Aggregation{
-				{Column: "delay", Function: feature.Mean, TimeWindow: day},
-				{Column: "delay", Function: feature.Count, TimeWindow: 7 * day},
-				{Column: "distance", Function: feature.Sum, TimeWindow: hour},
+				{Column: "delay", Function: feature.Mean, TimeWindow: feature.Trailing(day)},
+				{Column: "delay", Function: feature.Count, TimeWindow: feature.Trailing(7 * day)},
+				{Column: "distance", Function: feature.Sum, TimeWindow: feature.Trailing(hour)},
 			},
 			BatchSchedule:    day,
 			FeatureStartTime: at("2001-01-01"),

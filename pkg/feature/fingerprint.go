@@ -31,6 +31,7 @@ type fingerprinted struct {
 	Interval       time.Duration
 	Schedule       time.Duration
 	Features       Schema `json:",omitempty"` // of rows; tiles have Partials
+	SecondaryKey   string `json:",omitempty"`
 }
 
 type fingerprintedSource struct {
@@ -54,7 +55,7 @@ type fingerprintedSource struct {
 func (v View) Fingerprint() (string, error) {
 	f := fingerprinted{
 		Format: fingerprintFormat, Mode: v.Mode, SQL: strings.TrimSpace(v.Transformation), Sources: v.fingerprintedSources(),
-		JoinKeys: v.JoinKeys(), TimestampField: v.TimestampField, Interval: v.Interval(), Schedule: v.Schedule(),
+		JoinKeys: v.JoinKeys(), SecondaryKey: v.AggregationSecondaryKey, TimestampField: v.TimestampField, Interval: v.Interval(), Schedule: v.Schedule(),
 	}
 	var err error
 	if v.Aggregated() {

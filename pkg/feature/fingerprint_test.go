@@ -103,7 +103,7 @@ func TestFingerprintStaysWithWhatIsNotStored(t *testing.T) {
 		"data delay":        func(d definitions) { d.source.BatchConfig.DataDelay = hour },
 		"online":            func(d definitions) { d.view.Online = false },
 		"offline":           func(d definitions) { d.view.Online, d.view.Offline = false, false },
-		"window":            func(d definitions) { d.view.Aggregations[0].TimeWindow = 2 * day },
+		"window":            func(d definitions) { d.view.Aggregations[0].TimeWindow = feature.Trailing(2 * day) },
 		"name of a feature": func(d definitions) { d.view.Aggregations[0].Name = "late" },
 		"serving index":     func(d definitions) { d.view.OnlineServingIndex = []string{"origin"} },
 		"trigger and its end": func(d definitions) {
@@ -122,8 +122,8 @@ func TestFingerprintStaysWithWhatIsNotStored(t *testing.T) {
 		},
 		"features of stored states": func(d definitions) {
 			d.view.Aggregations = append(d.view.Aggregations,
-				feature.Aggregation{Column: "delay", Function: feature.Sum, TimeWindow: 3 * day},
-				feature.Aggregation{Column: "delay", Function: feature.Mean, TimeWindow: hour})
+				feature.Aggregation{Column: "delay", Function: feature.Sum, TimeWindow: feature.Trailing(3 * day)},
+				feature.Aggregation{Column: "delay", Function: feature.Mean, TimeWindow: feature.Trailing(hour)})
 		},
 	} {
 		require.Equal(t, want, fingerprint(t, changed(change)), name)

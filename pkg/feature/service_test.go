@@ -132,7 +132,7 @@ func TestFewOfManyNamesAreShown(t *testing.T) {
 	r := served(feature.ServiceFeatures{FeatureView: "delays", Features: []string{"any"}})
 	v := &r.BatchFeatureViews[0]
 	for i := range 22 {
-		v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: "delay", Function: feature.Count, TimeWindow: day, Name: fmt.Sprint("f", i)})
+		v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: "delay", Function: feature.Count, TimeWindow: feature.Trailing(day), Name: fmt.Sprint("f", i)})
 	}
 	require.Len(t, problems(r), 1)
 	require.Contains(t, problems(r)[0], ", f15, f16, and 5 more")

@@ -6,10 +6,13 @@ import (
 	"strings"
 )
 
-// Type is the type of a column, named as in Tecton's schemas.
+// Type is the type of a column or value, named as in Tecton's schemas. Types
+// compare with ==.
+//
+// The low half is a scalar, the high half how many arrays are around it.
 type Type uint8
 
-// The types. Timestamp is microseconds since the Unix epoch, UTC.
+// The scalar types. Timestamp is microseconds since the Unix epoch, UTC.
 const (
 	InvalidType Type = iota
 	Bool
@@ -17,23 +20,58 @@ const (
 	Float64
 	String
 	Timestamp
+	Int32
+	Float32
 )
 
-var typeNames = []string{"invalid", "Bool", "Int64", "Float64", "String", "Timestamp"}
+const (
+	arrayShift  = 4
+	scalarMask  = 1<<arrayShift - 1
+	maxArrays   = 3 // a series of lists of arrays
+	arrayPrefix = "Array["
+)
 
-// String returns the name that definitions use, for instance "Int64".
+var typeNames = []string{"invalid", "Bool", "Int64", "Float64", "String", "Timestamp", "Int32", "Float32"}
+
+// ArrayOf returns the type of arrays whose elements have type t; elements may be
+// null. Arrays nest up to three deep, InvalidType is what lies beyond.
+func ArrayOf(t Type) Type {
+	if !t.valid() || t>>arrayShift == maxArrays {
+		return InvalidType
+	}
+	return t + 1<<arrayShift
+}
+
+// IsArray reports whether t is an array.
+func (t Type) IsArray() bool { return t>>arrayShift > 0 }
+
+// Element returns the type of an array's elements; InvalidType if t is no array.
+func (t Type) Element() Type {
+	if !t.IsArray() {
+		return InvalidType
+	}
+	return t - 1<<arrayShift
+}
+
+// String returns the name that definitions use, for instance "Int64" or "Array[String]".
 func (t Type) String() string {
+	if t.IsArray() {
+		return arrayPrefix + t.Element().String() + "]"
+	}
 	if int(t) < len(typeNames) {
 		return typeNames[t]
 	}
 	return fmt.Sprintf("Type(%d)", uint8(t))
 }
 
-// Numeric reports whether values of t can be added up.
-func (t Type) Numeric() bool { return t == Int64 || t == Float64 }
+// Numeric reports whether values of t are numbers.
+func (t Type) Numeric() bool { return t == Int64 || t == Float64 || t == Int32 || t == Float32 }
 
 // valid reports whether t is one of the types.
-func (t Type) valid() bool { return t > InvalidType && int(t) < len(typeNames) }
+func (t Type) valid() bool {
+	scalar := t & scalarMask
+	return scalar > InvalidType && int(scalar) < len(typeNames) && t>>arrayShift <= maxArrays
+}
 
 // MarshalText implements encoding.TextMarshaler. It refuses what UnmarshalText
 // could not read, InvalidType too.
@@ -46,11 +84,15 @@ func (t Type) MarshalText() ([]byte, error) {
 
 // UnmarshalText implements encoding.TextUnmarshaler; the error lists what would be accepted.
 func (t *Type) UnmarshalText(text []byte) error {
-	i := slices.Index(typeNames, string(text))
-	if i < 1 {
-		return fmt.Errorf("unknown type %q, want one of %s", text, strings.Join(typeNames[1:], ", "))
+	scalar, arrays := string(text), 0
+	for strings.HasPrefix(scalar, arrayPrefix) && strings.HasSuffix(scalar, "]") && arrays < maxArrays {
+		scalar, arrays = scalar[len(arrayPrefix):len(scalar)-1], arrays+1
 	}
-	*t = Type(i)
+	i := slices.Index(typeNames, scalar)
+	if i < 1 {
+		return fmt.Errorf("unknown type %q, want one of %s, or Array[...] of one", text, strings.Join(typeNames[1:], ", "))
+	}
+	*t = Type(i + arrays<<arrayShift)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package feature
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -15,7 +14,39 @@ func (c *checker) tiles(v BatchFeatureView, keys []string) {
 	}
 	if c.tileTimes(v) {
 		c.backfills(v)
+		c.lifetime(v)
+		c.secondaryKey(v, keys)
 		c.aggregations(v, keys)
+	}
+}
+
+func (c *checker) lifetime(v BatchFeatureView) {
+	const field = "lifetime_start_time"
+	switch start := v.LifetimeStartTime; {
+	case start == 0 && v.HasLifetime():
+		c.add(field, "is required with lifetime windows, for instance 2020-01-01; 1970-01-01T00:00:00Z itself is not accepted")
+	case start == 0:
+	case !v.HasLifetime():
+		c.add(field, "needs an aggregation with time_window: lifetime")
+	case start < earliestStart:
+		c.add(field, "%v is before %v", start, earliestStart)
+	}
+}
+
+func (c *checker) secondaryKey(v BatchFeatureView, keys []string) {
+	const field = "aggregation_secondary_key"
+	switch key := v.AggregationSecondaryKey; {
+	case key == "":
+		return
+	case containsFold(keys, key) || fold(key) == fold(v.TimestampField):
+		c.add(field, "%q is a join key or the timestamp field", key)
+	case !storedColumnForm.MatchString(key):
+		c.badStoredColumn(field, key)
+	}
+	for i, a := range v.Aggregations {
+		if a.TimeWindow.IsSeries() {
+			c.add(fmt.Sprintf("aggregations[%d].time_window", i), "a series cannot be told apart by %s", field)
+		}
 	}
 }
 
@@ -47,6 +78,9 @@ func (c *checker) aggregations(v BatchFeatureView, keys []string) {
 	if len(v.Aggregations) > maxAggregations {
 		c.add("aggregations", "%d aggregations, at most %d are allowed", len(v.Aggregations), maxAggregations)
 	}
+	if v.AggregationSecondaryKey != "" {
+		keys = append(slices.Clip(keys), v.AggregationSecondaryKey)
+	}
 	tiles := newTileColumns(keys)
 	features := map[string]bool{}
 	for i, a := range v.Aggregations {
@@ -54,6 +88,8 @@ func (c *checker) aggregations(v BatchFeatureView, keys []string) {
 		switch {
 		case a.Column == "":
 			c.add(at("column"), "is required")
+		case v.AggregationSecondaryKey != "" && fold(a.Column) == fold(v.AggregationSecondaryKey):
+			c.add(at("column"), "%q is the aggregation_secondary_key", a.Column)
 		case containsFold(keys, a.Column) || fold(a.Column) == fold(v.TimestampField):
 			c.add(at("column"), "%q is a join key or the timestamp field", a.Column)
 		case !storedColumnForm.MatchString(a.Column):
@@ -63,14 +99,15 @@ func (c *checker) aggregations(v BatchFeatureView, keys []string) {
 				c.add(at("column"), "%s", text)
 			}
 		}
-		switch {
-		case a.Function == "":
+		if _, err := parseFunction(string(a.Function)); a.Function == "" {
 			c.add(at("function"), "is required, one of %s", functionNames())
-		case !slices.Contains(Functions, a.Function):
-			c.add(at("function"), "unknown aggregation function %q, want one of %s", a.Function, functionNames())
+		} else if err != nil {
+			c.add(at("function"), "%v", err)
 		}
-		if text := checkTimeWindow(a, v.AggregationInterval); text != "" {
-			c.add(at("time_window"), "%s", text)
+		if err := a.TimeWindow.check(v.AggregationInterval); err != nil {
+			c.add(at("time_window"), "%v", err)
+		} else {
+			c.windowLength(at("time_window"), v, a.TimeWindow)
 		}
 		name := a.FeatureName(v.AggregationInterval)
 		if a.Name != "" && !isName(a.Name) {
@@ -81,20 +118,26 @@ func (c *checker) aggregations(v BatchFeatureView, keys []string) {
 		}
 		features[name] = true
 	}
+	for _, name := range v.aggregatedNames()[len(v.Aggregations):] {
+		if features[name] {
+			c.add("aggregation_secondary_key", "its list %q has the name of an aggregation", name)
+		}
+	}
 }
 
-// checkTimeWindow says what is wrong with the aggregation's window, if anything is.
-func checkTimeWindow(a Aggregation, interval Duration) string {
-	longest := min(window.MaxBlocksPerWindow*window.BlockLength(time.Duration(interval)), maxDuration)
-	switch length := time.Duration(a.TimeWindow); {
-	case length == 0:
-		return "is required, for instance 7d"
-	case length < 0 || length%time.Duration(interval) != 0:
-		return fmt.Sprintf("%s is not a multiple of the aggregation interval %s", a.TimeWindow, interval)
-	case length > longest:
-		return fmt.Sprintf("%s is longer than %s, the longest for tiles of %s", a.TimeWindow, Duration(longest), interval)
+// windowLength refuses a window that costs too many items when it is read.
+func (c *checker) windowLength(at string, v BatchFeatureView, w TimeWindow) {
+	block := v.BlockLength()
+	if w.Lifetime {
+		if block < minLifetimeBlock {
+			c.add(at, "the lifetime needs longer tiles than %s: those that are read together span %s, want %s",
+				v.AggregationInterval, Duration(block), Duration(minLifetimeBlock))
+		}
+		return
 	}
-	return ""
+	if longest := min(window.MaxBlocksPerWindow*block, maxDuration); w.reach() > longest {
+		c.add(at, "%s begins %s before its edge, at most %s are allowed with tiles of %s", w, Duration(w.reach()), Duration(longest), v.AggregationInterval)
+	}
 }
 
 // tileColumns are the columns of a view's offline table, in lower case as stores
@@ -115,9 +158,12 @@ func newTileColumns(keys []string) tileColumns {
 // claim takes the columns of the aggregation's partial states, which other
 // aggregations of the column share. It says who has one of them already, if anyone has.
 func (t tileColumns) claim(a Aggregation) string {
-	for _, kind := range a.Function.partials() {
-		p := Partial{Kind: kind, Column: a.Column}
-		mine := fmt.Sprintf("the %s of column %q", kind, a.Column)
+	partials, err := a.partials(InvalidType)
+	if err != nil {
+		return "" // said of the function
+	}
+	for _, p := range partials {
+		mine := fmt.Sprintf("the %s of column %q", p.label(), a.Column)
 		for _, name := range p.Columns() {
 			if owner, taken := t[fold(name)]; taken && owner != mine {
 				return fmt.Sprintf("%s is stored as %q, which is taken by %s: rename one in the SQL", mine, name, owner)

@@ -33,12 +33,12 @@ func TestLongestTimesDoNotOverflow(t *testing.T) {
 	r.BatchSources[0].BatchConfig.DataDelay = 366 * day
 	v := &r.BatchFeatureViews[0]
 	v.AggregationInterval, v.BatchSchedule, v.FeatureStartTime = 31*day, 0, at("1900-01-01")
-	v.Aggregations = []feature.Aggregation{{Column: "delay", Function: feature.Sum, TimeWindow: 36487 * day}}
+	v.Aggregations = []feature.Aggregation{{Column: "delay", Function: feature.Sum, TimeWindow: feature.Trailing(36487 * day)}}
 	require.Empty(t, problems(r))
 	start := view(t, r).MaterializationStart()
 	require.Positive(t, at("2090-01-01").Sub(start))
 	require.Equal(t, at("1799-01-23"), start)
-	v.Aggregations[0].TimeWindow = 36518 * day
+	v.Aggregations[0].TimeWindow = feature.Trailing(36518 * day)
 	require.Equal(t, []string{ofView + "aggregations[0].time_window: 36518d is longer than 36500d, the longest for tiles of 31d"}, problems(r))
 }
 
@@ -53,7 +53,7 @@ func TestValidateAggregations(t *testing.T) {
 		}},
 		"many": {inView(func(v *feature.BatchFeatureView) {
 			for i := range 498 {
-				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: "x", Function: feature.Count, TimeWindow: day, Name: fmt.Sprint("f", i)})
+				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: "x", Function: feature.Count, TimeWindow: feature.Trailing(day), Name: fmt.Sprint("f", i)})
 			}
 		}), []string{ofView + "aggregations: 501 aggregations, at most 500 are allowed"}},
 		"no column":       {first(func(a *feature.Aggregation) { a.Column = "" }), []string{at + "column: is required"}},
@@ -89,7 +89,7 @@ func TestValidateTileColumns(t *testing.T) {
 			v := &r.BatchFeatureViews[0]
 			v.Aggregations = nil
 			for _, c := range columns {
-				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: c, Function: feature.Sum, TimeWindow: day})
+				v.Aggregations = append(v.Aggregations, feature.Aggregation{Column: c, Function: feature.Sum, TimeWindow: feature.Trailing(day)})
 			}
 		}
 	}
@@ -110,6 +110,6 @@ func TestValidateTileColumns(t *testing.T) {
 	r := valid()
 	sums("origin", "c", "d_rest", "start")(r)
 	r.BatchFeatureViews[0].Aggregations = append(r.BatchFeatureViews[0].Aggregations,
-		feature.Aggregation{Column: "c_rest", Function: feature.Count, TimeWindow: day})
+		feature.Aggregation{Column: "c_rest", Function: feature.Count, TimeWindow: feature.Trailing(day)})
 	require.Empty(t, problems(r))
 }

@@ -12,7 +12,7 @@ import (
 type Value struct {
 	kind Type
 	bits uint64
-	text string
+	text string // of an array: its elements, see array.go
 }
 
 // Null is the absent value.
@@ -29,9 +29,23 @@ func BoolValue(v bool) Value {
 // Int64Value returns an Int64.
 func Int64Value(v int64) Value { return Value{kind: Int64, bits: uint64(v)} }
 
+// Int32Value returns an Int32.
+func Int32Value(v int32) Value { return Value{kind: Int32, bits: uint64(v)} }
+
+// Float32Value returns a Float32, with NaN and zeros as in Float64Value.
+func Float32Value(v float32) Value {
+	if v != v {
+		return Value{kind: Float32, bits: canonicalNaN32}
+	}
+	return Value{kind: Float32, bits: uint64(math.Float32bits(v))}
+}
+
 // canonicalNaN is the one NaN that Values hold: hardware, DuckDB and Go's
 // math.NaN make different ones, and == compares bits.
-const canonicalNaN = 0x7ff8000000000000
+const (
+	canonicalNaN   = 0x7ff8000000000000
+	canonicalNaN32 = 0x7fc00000
+)
 
 // Float64Value returns a Float64. Infinities are values like any other, and so is
 // NaN, whatever its bits; 0 and -0 differ.
@@ -73,8 +87,29 @@ func (v Value) Float64() float64 {
 	return math.Float64frombits(v.bits)
 }
 
+// Int32 returns the Int32 in v; 0 for other types.
+func (v Value) Int32() int32 {
+	if v.kind != Int32 {
+		return 0
+	}
+	return int32(v.bits)
+}
+
+// Float32 returns the Float32 in v; 0 for other types.
+func (v Value) Float32() float32 {
+	if v.kind != Float32 {
+		return 0
+	}
+	return math.Float32frombits(uint32(v.bits))
+}
+
 // Text returns the String in v; "" for other types.
-func (v Value) Text() string { return v.text }
+func (v Value) Text() string {
+	if v.kind != String {
+		return ""
+	}
+	return v.text
+}
 
 // Timestamp returns the Timestamp in v; the epoch for other types.
 func (v Value) Timestamp() window.Time {
@@ -93,11 +128,17 @@ func (v Value) String() string {
 		return strconv.FormatInt(v.Int64(), 10)
 	case Float64:
 		return strconv.FormatFloat(v.Float64(), 'g', -1, 64)
+	case Int32:
+		return strconv.FormatInt(int64(v.Int32()), 10)
+	case Float32:
+		return strconv.FormatFloat(float64(v.Float32()), 'g', -1, 32)
 	case String:
 		return v.text
 	case Timestamp:
 		return v.Timestamp().String()
-	default:
+	case InvalidType:
 		return "null"
+	default:
+		return v.arrayString()
 	}
 }

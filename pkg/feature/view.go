@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tilery/tilery/pkg/window"
@@ -55,9 +56,30 @@ func (v View) JoinKeys() []Field {
 	return keys
 }
 
+// TileKeys returns the columns that a tile is of: the join keys, and
+// aggregation_secondary_key if there is one, whose type the Schema tells.
+func (v View) TileKeys() ([]Field, error) {
+	keys := v.JoinKeys()
+	if v.AggregationSecondaryKey == "" {
+		return keys, nil
+	}
+	secondary, ok := v.Schema.Lookup(v.AggregationSecondaryKey)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("aggregation_secondary_key of %s: no column %q, want one of %s", v.Name, v.AggregationSecondaryKey, strings.Join(v.Schema.Names(), ", "))
+	case secondary.Type != String && secondary.Type != Int64:
+		return nil, fmt.Errorf("aggregation_secondary_key of %s: %q is %s, want String or Int64", v.Name, secondary.Name, secondary.Type)
+	}
+	return append(keys, secondary), nil
+}
+
 // Features returns the features with their types: those of the aggregations in
 // their order, or else the columns of the result other than join keys and
 // timestamp in theirs. It needs the Schema that plan fills in.
+//
+// With aggregation_secondary_key the feature of an aggregation is an array, one
+// element for each value of that key which has tiles in the window, and for each
+// window the list of those values follows the aggregations.
 func (v View) Features() (Schema, error) {
 	if !v.Aggregated() {
 		if len(v.Schema) == 0 {
@@ -65,13 +87,25 @@ func (v View) Features() (Schema, error) {
 		}
 		return v.featureColumns(), nil
 	}
-	features := make(Schema, len(v.Aggregations))
+	names := v.FeatureNames()
+	keys, err := v.TileKeys()
+	if err != nil {
+		return nil, err
+	}
+	secondary := len(keys) > len(v.JoinKeys())
+	features := make(Schema, 0, len(names))
 	for i, a := range v.Aggregations {
 		_, output, err := a.types(v.Schema)
 		if err != nil {
 			return nil, fmt.Errorf("features of %s: %w", v.Name, err)
 		}
-		features[i] = Field{a.FeatureName(v.AggregationInterval), output}
+		if secondary {
+			output = ArrayOf(output)
+		}
+		features = append(features, Field{names[i], output})
+	}
+	for _, name := range names[len(features):] {
+		features = append(features, Field{name, ArrayOf(keys[len(keys)-1].Type)})
 	}
 	return features, nil
 }
@@ -82,11 +116,7 @@ func (v View) FeatureNames() []string {
 	if !v.Aggregated() {
 		return v.featureColumns().Names()
 	}
-	names := make([]string, len(v.Aggregations))
-	for i, a := range v.Aggregations {
-		names[i] = a.FeatureName(v.AggregationInterval)
-	}
-	return names
+	return v.aggregatedNames()
 }
 
 // featureColumns returns the columns of the result that are neither join key nor timestamp.
@@ -101,11 +131,15 @@ func (v View) featureColumns() Schema {
 	return out
 }
 
-// OutputSchema returns the columns that the transformation must return: join
-// keys, timestamp field, and the aggregated columns, each once, or else the
+// OutputSchema returns the columns that the transformation must return: the
+// TileKeys, timestamp field, and the aggregated columns, each once, or else the
 // features. Those of a view without aggregations are the columns of its table.
 func (v View) OutputSchema() (Schema, error) {
-	out := append(Schema(nil), v.JoinKeys()...)
+	keys, err := v.TileKeys()
+	if err != nil {
+		return nil, err
+	}
+	out := append(Schema(nil), keys...)
 	out = append(out, Field{v.TimestampField, Timestamp})
 	if !v.Aggregated() {
 		features, err := v.Features()
@@ -148,20 +182,11 @@ func (v View) DataDelay() time.Duration {
 	return delay
 }
 
-// LongestWindow returns the longest time window of the aggregations; zero without any.
-func (v View) LongestWindow() time.Duration {
-	var longest time.Duration
-	for _, a := range v.Aggregations {
-		longest = max(longest, time.Duration(a.TimeWindow))
-	}
-	return longest
-}
-
 // MaterializationStart returns where the first window starts. Rows are wanted from
 // the window of feature_start_time on; tiles from earlier, so that the first
 // value, at feature_start_time, is whole:
 //
-//	floor(floor(feature_start_time - data_delay) - longest window)
+//	floor(WindowsStart(floor(feature_start_time - data_delay)))
 //
 // with floor to the batch schedule. What a source shows before a window
 // (start_time_offset) does not count: it is read, not materialized.
@@ -170,7 +195,7 @@ func (v View) MaterializationStart() window.Time {
 	if !v.Aggregated() {
 		return v.FeatureStartTime.Floor(s)
 	}
-	return v.FeatureStartTime.Add(-v.DataDelay()).Floor(s).Add(-v.LongestWindow()).Floor(s)
+	return v.WindowsStart(v.FeatureStartTime.Add(-v.DataDelay()).Floor(s)).Floor(s)
 }
 
 // CompleteEnd returns the end of the newest window whose data is complete at now:

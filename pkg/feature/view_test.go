@@ -36,7 +36,7 @@ func TestViewHoldsWhatItRefersTo(t *testing.T) {
 	require.Equal(t, []feature.Field{{Name: "origin", Type: feature.String}}, v.JoinKeys())
 	require.Equal(t, []string{"delay_mean_1d_1h", "delay_count_7d_1h", "distance_sum_1h_1h"}, v.FeatureNames())
 	require.Equal(t, time.Hour, v.DataDelay())
-	require.Equal(t, 7*24*time.Hour, v.LongestWindow())
+	require.Equal(t, 7*24*time.Hour, v.Reach())
 	features, err := v.Features()
 	require.NoError(t, err)
 	require.Equal(t, feature.Schema{
@@ -145,7 +145,7 @@ func TestMaterializationStart(t *testing.T) {
 			r.BatchSources[0].BatchConfig.DataDelay = c.delay
 			v := &r.BatchFeatureViews[0]
 			v.BatchSchedule, v.FeatureStartTime = c.schedule, at(c.start)
-			v.Aggregations = []feature.Aggregation{{Column: "delay", Function: feature.Sum, TimeWindow: c.window}}
+			v.Aggregations = []feature.Aggregation{{Column: "delay", Function: feature.Sum, TimeWindow: feature.Trailing(c.window)}}
 			require.Equal(t, at(c.want), view(t, r).MaterializationStart())
 		})
 	}
@@ -166,7 +166,7 @@ func TestMaterializationStartsWhereTheFirstValueNeedsIt(t *testing.T) {
 		resolved, err := r.View("delays")
 		require.NoError(t, err)
 		start := resolved.MaterializationStart()
-		first := v.FeatureStartTime.Add(-resolved.DataDelay()).Floor(time.Duration(schedule)).Add(-resolved.LongestWindow())
+		first := v.FeatureStartTime.Add(-resolved.DataDelay()).Floor(time.Duration(schedule)).Add(-resolved.Reach())
 		require.True(t, start.Aligned(time.Duration(schedule)))
 		require.LessOrEqual(t, start, first)
 		require.Greater(t, start.Add(time.Duration(schedule)), first)

@@ -14,7 +14,7 @@ import (
 // applyBlocks brings the cells of all blocks up to date that a changed window
 // lies in.
 func (s *step) applyBlocks(ctx context.Context) error {
-	length := window.BlockLength(s.target.View.Interval())
+	length := s.target.View.BlockLength()
 	blocks := map[window.Time]bool{}
 	for _, w := range s.windows {
 		for _, block := range s.target.Blocks(w).Split(length) {

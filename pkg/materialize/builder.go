@@ -112,7 +112,7 @@ func (b *builder) add(rec arrow.Record) error {
 		}
 	}
 	b.states.Grow(b.groups.len())
-	b.states.Add(b.rowGroups, columns[len(fields)+1:])
+	b.states.Add(b.rowGroups, times.TimestampValues(), columns[len(fields)+1:])
 	if size := b.bytes(); size > b.maxBytes || b.groups.len() > maxTiles {
 		return fmt.Errorf("%w: %d tiles of %d keys in %v take %d bytes, at most %d are allowed",
 			ErrTooLarge, b.groups.len(), b.keys.len(), b.span, size, b.maxBytes)

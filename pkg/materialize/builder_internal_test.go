@@ -130,8 +130,8 @@ func TestFoldingARowAllocatesNothing(t *testing.T) {
 			Metadata: feature.Metadata{Name: "v"}, TimestampField: "ts", Schema: schema,
 			AggregationInterval: feature.Duration(time.Hour), BatchSchedule: feature.Duration(24 * time.Hour),
 			Aggregations: []feature.Aggregation{
-				{Column: "n", Function: feature.Sum, TimeWindow: feature.Duration(time.Hour)}, {Column: "n", Function: feature.Max, TimeWindow: feature.Duration(time.Hour)},
-				{Column: "x", Function: feature.Mean, TimeWindow: feature.Duration(time.Hour)},
+				{Column: "n", Function: feature.Sum, TimeWindow: feature.Trailing(feature.Duration(time.Hour))}, {Column: "n", Function: feature.Max, TimeWindow: feature.Trailing(feature.Duration(time.Hour))},
+				{Column: "x", Function: feature.Mean, TimeWindow: feature.Trailing(feature.Duration(time.Hour))},
 			},
 		},
 		Entities: []feature.Entity{{JoinKeys: schema[:1]}},

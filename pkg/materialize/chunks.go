@@ -50,10 +50,10 @@ func (t *Target) OnlineStart(now window.Time) window.Time {
 
 // onlineStart is OnlineStart for data that is complete up to end.
 func (t *Target) onlineStart(end window.Time) window.Time {
-	reach := t.View.LongestWindow()
-	if !t.View.Aggregated() {
-		reach = time.Duration(t.View.TTL)
+	if t.View.Aggregated() {
+		return t.View.WindowsStart(end).Floor(t.View.Schedule())
 	}
+	reach := time.Duration(t.View.TTL)
 	if reach == 0 {
 		return min(t.View.MaterializationStart(), end)
 	}

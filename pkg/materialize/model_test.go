@@ -207,7 +207,7 @@ func (m *model) naiveWatermark(covered window.Set) (window.Time, bool) {
 	view := m.target.View
 	step := window.Time(view.Schedule().Microseconds())
 	for edge := start.Add(400 * day).Floor(view.Schedule()); edge > 0 && len(covered) > 0; edge -= step {
-		from := edge.Add(-max(view.LongestWindow(), view.Schedule()))
+		from := edge.Add(-max(view.Reach(), view.Schedule()))
 		if covered.Covers(window.Interval{Start: from, End: edge}) {
 			return edge, true
 		}

@@ -67,7 +67,7 @@ func newView(interval, schedule time.Duration, windows ...time.Duration) feature
 			{Column: "amount", Function: feature.Mean}, {Column: "amount", Function: feature.Sum}, {Column: "amount", Function: feature.Min},
 			{Column: "label", Function: feature.Min}, {Column: "label", Function: feature.Count},
 		} {
-			a.TimeWindow = feature.Duration(length)
+			a.TimeWindow = feature.Trailing(feature.Duration(length))
 			v.Aggregations = append(v.Aggregations, a)
 		}
 	}

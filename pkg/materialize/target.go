@@ -56,7 +56,7 @@ func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch
 // there is none. It depends on the definition, so readers ask it and not the
 // status: a longer window may have been added to tiles that are there already.
 func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
-	return covered.Watermark(t.View.Schedule(), t.View.LongestWindow())
+	return covered.Watermark(t.View.Schedule(), t.View.Reach())
 }
 
 // Table describes the view's offline table: join keys and time, then partial
@@ -88,10 +88,10 @@ func (t *Target) Effective(row window.Time) window.Time {
 
 // Blocks returns the blocks of tiles that hold interval.
 func (t *Target) Blocks(interval window.Interval) window.Interval {
-	return interval.Widen(window.BlockLength(t.View.Interval()))
+	return interval.Widen(t.View.BlockLength())
 }
 
 // TilesPerBlock is how many tiles one cell may hold.
 func (t *Target) TilesPerBlock() int {
-	return int(window.BlockLength(t.View.Interval()) / t.View.Interval())
+	return int(t.View.BlockLength() / t.View.Interval())
 }

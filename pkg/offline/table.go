@@ -124,6 +124,79 @@ type Table interface {
 	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
 	// OpenFile reads a file that a snapshot or a change names.
 	OpenFile(ctx context.Context, f File) (Reader, error)
+	Maintainer
+}
+
+// CompactRequest bounds one compaction. Zero values mean the defaults.
+type CompactRequest struct {
+	ID  string // unique to this call, as Commit.ID
+	Job string // who asked
+	// TargetBytes is about the size of the files that are made, MinFiles how many
+	// smaller ones a partition must have to be worth it.
+	TargetBytes int64 // default 256 MiB
+	MinFiles    int   // default 8
+	// MaxBytes bounds the files that one call reads; it stops after the partition
+	// that reaches it.
+	MaxBytes   int64 // default 4 GiB
+	OnProgress func(rows int64)
+}
+
+// CompactResult tells what Compact did.
+type CompactResult struct {
+	Version int64 `json:"version"` // of the commit; the table's head when there was nothing to do
+	Removed int   `json:"removed"` // files
+	Added   int   `json:"added"`   // files
+	Rows    int64 `json:"rows"`
+	Bytes   int64 `json:"bytes"` // of the removed files
+	More    bool  `json:"more"`  // another call would find work
+}
+
+// VacuumRequest bounds one vacuum.
+type VacuumRequest struct {
+	ID  string // unique to this call, as Commit.ID
+	Job string // who asked
+	// Retention is how long files stay that no snapshot needs any more; zero is the
+	// store's. Less than a day is refused unless the store was opened so for tests.
+	Retention time.Duration
+	DryRun    bool // delete nothing
+	// MaxFiles bounds the files that one call deletes; default 10,000.
+	MaxFiles   int
+	OnProgress func(files int64)
+}
+
+// VacuumResult tells what Vacuum did.
+type VacuumResult struct {
+	Version int64 `json:"version"` // of the commit that announced it
+	Files   int   `json:"files"`   // deleted, or with DryRun to delete
+	Bytes   int64 `json:"bytes"`
+	More    bool  `json:"more"`
+}
+
+// CleanResult tells what CleanLog did.
+type CleanResult struct {
+	Checkpoint int64 `json:"checkpoint"` // version of the checkpoint that replaces what was deleted
+	Deleted    int   `json:"deleted"`    // objects of the log
+	Oldest     int64 `json:"oldest"`     // version that Changes can start after
+}
+
+// Maintainer keeps a table small and quick to open. Its methods change no row and
+// no coverage, may be called at any time beside writers, readers and each other,
+// and do no harm when they are repeated or stopped midway.
+type Maintainer interface {
+	// Compact replaces small files of a partition by larger ones with the same rows,
+	// in the same order of rows. It is abandoned for a partition whose files are
+	// gone by the time of its commit.
+	Compact(ctx context.Context, r CompactRequest) (CompactResult, error)
+	// Checkpoint writes the newest state as one object, so that opening the table
+	// reads that and the versions after it, unless there is one that is less than
+	// every versions old. It returns the version of the newest checkpoint.
+	Checkpoint(ctx context.Context, every int64) (int64, error)
+	// CleanLog deletes versions older than keep that lie before a checkpoint older
+	// than keep. Changes that need them are ErrHistoryGone from then on.
+	CleanLog(ctx context.Context, keep time.Duration) (CleanResult, error)
+	// Vacuum deletes files that the table does not name, or does no longer, once
+	// they are older than the retention.
+	Vacuum(ctx context.Context, r VacuumRequest) (VacuumResult, error)
 }
 
 // Writer takes the rows of one window, sorted by (keys in encoded byte order,

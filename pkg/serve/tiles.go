@@ -22,12 +22,12 @@ type tiles struct {
 func newTiles(target *materialize.Target) *tiles {
 	t := &tiles{target: target}
 	for _, a := range target.View.Aggregations {
-		t.windows = append(t.windows, time.Duration(a.TimeWindow))
+		t.windows = append(t.windows, time.Duration(a.TimeWindow.WindowSize))
 	}
 	slices.Sort(t.windows)
 	t.windows = slices.Compact(t.windows)
 	for _, a := range target.View.Aggregations {
-		t.windowOf = append(t.windowOf, slices.Index(t.windows, time.Duration(a.TimeWindow)))
+		t.windowOf = append(t.windowOf, slices.Index(t.windows, time.Duration(a.TimeWindow.WindowSize)))
 	}
 	return t
 }

@@ -106,7 +106,7 @@ func (s *shelved) apply(workspace string, base int64, view string) {
 		BatchFeatureViews: []feature.BatchFeatureView{{
 			Metadata: feature.Metadata{Name: view}, AggregationInterval: feature.Duration(time.Hour),
 			Schema:       feature.Schema{{Name: "n", Type: feature.Int64}},
-			Aggregations: []feature.Aggregation{{Column: "n", Function: feature.Count, TimeWindow: feature.Duration(time.Hour)}},
+			Aggregations: []feature.Aggregation{{Column: "n", Function: feature.Count, TimeWindow: feature.Trailing(feature.Duration(time.Hour))}},
 		}},
 	}, 0)
 	require.NoError(s.t, err)
