@@ -32,8 +32,8 @@ func (v BatchFeatureView) BlockLength() time.Duration {
 }
 
 // minLifetimeBlock is the least BlockLength of a view with lifetime windows: 1,300
-// blocks are 20 years.
-const minLifetimeBlock = 20 * 365 * day / 1300
+// blocks are 21 years then.
+const minLifetimeBlock = 6 * day
 
 // HasLifetime reports whether one of the aggregations is over the lifetime.
 func (v BatchFeatureView) HasLifetime() bool {

@@ -86,6 +86,14 @@ func (w TimeWindow) reach() time.Duration {
 	return time.Duration(w.WindowSize) - time.Duration(w.Offset)
 }
 
+// span returns how much time lies between the start and the end of its windows.
+func (w TimeWindow) span() time.Duration {
+	if w.IsSeries() {
+		return time.Duration(w.SeriesEnd) - time.Duration(w.SeriesStart)
+	}
+	return time.Duration(w.WindowSize)
+}
+
 // names returns what default feature names contain: the size, and what follows the
 // aggregation interval.
 func (w TimeWindow) names() (size, suffix string) {
@@ -121,13 +129,18 @@ func (w TimeWindow) check(interval Duration) error {
 		{"window_size", time.Duration(w.WindowSize)}, {"step_size", time.Duration(w.StepSize)}, {"offset", -time.Duration(w.Offset)},
 		{"series_start", -time.Duration(w.SeriesStart)}, {"series_end", -time.Duration(w.SeriesEnd)},
 	} {
-		if part.length < 0 || part.length > maxDuration || part.length%time.Duration(interval) != 0 {
+		if part.length < 0 || part.length%time.Duration(interval) != 0 {
 			return fmt.Errorf("%s %s is not a multiple of the aggregation interval %s", part.name, Duration(part.length), interval)
+		}
+		if part.length > maxDuration { // so that two of them can be added
+			return fmt.Errorf("%s %s is longer than %s", part.name, Duration(part.length), Duration(maxDuration))
 		}
 	}
 	switch {
 	case w.WindowSize == 0:
 		return errors.New("is required, for instance 7d")
+	case w.reach() > maxDuration:
+		return fmt.Errorf("%s starts %s before its edge, at most %s are allowed", w, Duration(w.reach()), Duration(maxDuration))
 	case !w.IsSeries():
 		return nil
 	case w.Offset != 0:

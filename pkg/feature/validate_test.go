@@ -86,13 +86,13 @@ func TestValidateEntities(t *testing.T) {
 		}},
 		"no name": {keys(feature.Field{Type: feature.String}), []string{"Entity airport: join_keys[0].name: is required"}},
 		"no type": {keys(feature.Field{Name: "origin"}), []string{
-			"Entity airport: join_keys[0].type: is required, one of Bool, Int64, Float64, String, Timestamp",
+			"Entity airport: join_keys[0].type: is required, one of Bool, Int64, Float64, String, Timestamp, Int32, Float32",
 		}},
 		"type": {keys(text("origin"), feature.Field{Name: "at", Type: feature.Float64}), []string{
 			"Entity airport: join_keys[1].type: a join key is Int64 or String, not Float64",
 		}},
 		"no such type": {keys(feature.Field{Name: "origin", Type: 77}), []string{
-			"Entity airport: join_keys[0].type: is required, one of Bool, Int64, Float64, String, Timestamp",
+			"Entity airport: join_keys[0].type: is required, one of Bool, Int64, Float64, String, Timestamp, Int32, Float32",
 		}},
 		"twice": {keys(text("origin"), text("origin")), []string{`Entity airport: join_keys[1].name: column "origin" is declared twice`}},
 		"twice but for case": {keys(text("origin"), text("Origin")), []string{

@@ -135,8 +135,8 @@ func (c *checker) windowLength(at string, v BatchFeatureView, w TimeWindow) {
 		}
 		return
 	}
-	if longest := min(window.MaxBlocksPerWindow*block, maxDuration); w.reach() > longest {
-		c.add(at, "%s begins %s before its edge, at most %s are allowed with tiles of %s", w, Duration(w.reach()), Duration(longest), v.AggregationInterval)
+	if longest := min(window.MaxBlocksPerWindow*block, maxDuration); w.span() > longest {
+		c.add(at, "%s is longer than %s, the longest for tiles of %s", w, Duration(longest), v.AggregationInterval)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestLongestTimesDoNotOverflow(t *testing.T) {
 	require.Positive(t, at("2090-01-01").Sub(start))
 	require.Equal(t, at("1799-01-23"), start)
 	v.Aggregations[0].TimeWindow = feature.Trailing(36518 * day)
-	require.Equal(t, []string{ofView + "aggregations[0].time_window: 36518d is longer than 36500d, the longest for tiles of 31d"}, problems(r))
+	require.Equal(t, []string{ofView + "aggregations[0].time_window: window_size 36518d is longer than 36500d"}, problems(r))
 }
 
 func TestValidateAggregations(t *testing.T) {
@@ -62,21 +62,21 @@ func TestValidateAggregations(t *testing.T) {
 		"sign": {first(func(a *feature.Aggregation) { a.Column = "max(delay)" }), []string{
 			at + `column: "max(delay)" must be letters, digits and underscores, not starting with a digit: rename it in the SQL`,
 		}},
-		"no function": {first(func(a *feature.Aggregation) { a.Function = "" }), []string{at + "function: is required, one of count, sum, mean, min, max"}},
+		"no function": {first(func(a *feature.Aggregation) { a.Function = "" }), []string{at + "function: is required, one of count, sum, mean, min, max, var_pop, var_samp, stddev_pop, stddev_samp, last, last(n), first(n), last_distinct(n), first_distinct(n), approx_count_distinct, approx_percentile(p)"}},
 		"function": {first(func(a *feature.Aggregation) { a.Function = "median" }), []string{
-			at + `function: unknown aggregation function "median", want one of count, sum, mean, min, max`,
+			at + `function: unknown aggregation function "median", want one of count, sum, mean, min, max, var_pop, var_samp, stddev_pop, stddev_samp, last, last(n), first(n), last_distinct(n), first_distinct(n), approx_count_distinct, approx_percentile(p)`,
 		}},
-		"no window":       {first(func(a *feature.Aggregation) { a.TimeWindow = 0 }), []string{at + "time_window: is required, for instance 7d"}},
-		"negative window": {first(func(a *feature.Aggregation) { a.TimeWindow = -day }), []string{at + "time_window: -1d is not a multiple of the aggregation interval 1h"}},
-		"window":          {first(func(a *feature.Aggregation) { a.TimeWindow = 90 * minute }), []string{at + "time_window: 1h30m is not a multiple of the aggregation interval 1h"}},
-		"long window":     {first(func(a *feature.Aggregation) { a.TimeWindow = 65 * day }), []string{at + "time_window: 65d is longer than 64d, the longest for tiles of 1h"}},
+		"no window":       {first(func(a *feature.Aggregation) { a.TimeWindow = feature.TimeWindow{} }), []string{at + "time_window: is required, for instance 7d"}},
+		"negative window": {first(func(a *feature.Aggregation) { a.TimeWindow = feature.Trailing(-day) }), []string{at + "time_window: window_size -1d is not a multiple of the aggregation interval 1h"}},
+		"window":          {first(func(a *feature.Aggregation) { a.TimeWindow = feature.Trailing(90 * minute) }), []string{at + "time_window: window_size 1h30m is not a multiple of the aggregation interval 1h"}},
+		"long window":     {first(func(a *feature.Aggregation) { a.TimeWindow = feature.Trailing(65 * day) }), []string{at + "time_window: 65d is longer than 64d, the longest for tiles of 1h"}},
 		"name": {first(func(a *feature.Aggregation) { a.Name = "1st" }), []string{
 			at + `name: "1st" must be a letter followed by letters, digits and underscores, at most 128 in all`,
 		}},
 		"name twice": {first(func(a *feature.Aggregation) { a.Name = "delay_count_7d_1h" }), []string{
 			ofView + `aggregations[1].name: feature "delay_count_7d_1h" is defined twice`,
 		}},
-		"default name twice": {first(func(a *feature.Aggregation) { a.Function, a.TimeWindow = feature.Count, 7*day }), []string{
+		"default name twice": {first(func(a *feature.Aggregation) { a.Function, a.TimeWindow = feature.Count, feature.Trailing(7*day) }), []string{
 			ofView + `aggregations[1].name: feature "delay_count_7d_1h" is defined twice`,
 		}},
 	})

@@ -162,7 +162,7 @@ func TestMaterializationStartsWhereTheFirstValueNeedsIt(t *testing.T) {
 		v := &r.BatchFeatureViews[0]
 		v.BatchSchedule = schedule
 		v.FeatureStartTime = window.Time(rapid.Int64Range(-1e15, 1e15).Draw(t, "start"))
-		v.Aggregations[1].TimeWindow = feature.Duration(rapid.IntRange(24, 200).Draw(t, "window")) * hour
+		v.Aggregations[1].TimeWindow = feature.Trailing(feature.Duration(rapid.IntRange(24, 200).Draw(t, "window")) * hour)
 		resolved, err := r.View("delays")
 		require.NoError(t, err)
 		start := resolved.MaterializationStart()

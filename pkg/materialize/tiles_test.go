@@ -190,7 +190,7 @@ func straightState(layout *aggregate.Layout, events []event) string {
 	for i, f := range layout.Inputs() {
 		inputs[i] = rec.Column(rec.Schema().FieldIndices(f.Name)[0])
 	}
-	times := rec.Column(rec.Schema().FieldIndices("at")[0]).(*array.Timestamp)
+	times := rec.Column(rec.Schema().FieldIndices("ts")[0]).(*array.Timestamp)
 	states.Add(make([]int32, len(events)), times.TimestampValues(), inputs)
 	return string(states.AppendEncoded(nil, 0))
 }
