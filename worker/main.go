@@ -1,5 +1,6 @@
 // Command worker is Tilery's long-running process: it polls Temporal for jobs
-// and serves the HTTP API. It links no Temporal server; deploy/local does.
+// and serves the HTTP API. It links no Temporal server; deploy/local does. With
+// "test" it runs the tests of a feature repository, needs nothing else, and ends.
 package main
 
 import (
@@ -28,6 +29,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "test" {
+		return runTests(ctx, args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("tilery-worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "", "configuration file (YAML); see docs/configuration.md")
@@ -56,4 +60,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case err = <-h.Failed():
 	}
 	return errors.Join(err, h.Stop())
+}
+
+// runTests carries out "test [-json] DIRECTORY", which tilery test calls: the
+// command line has no SQL engine.
+func runTests(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("tilery-worker test", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "print one JSON object a test")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return fmt.Errorf("want one directory, got %d arguments", flags.NArg())
+	}
+	return host.TestViews(ctx, flags.Arg(0), *asJSON, stdout)
 }

@@ -27,6 +27,7 @@ endpoint() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" "$data/endpoints.json"; }
 TILERY_SERVER=$(endpoint http) TILERY_TEMPORAL_ADDRESS=$(endpoint temporal)
 export TILERY_SERVER TILERY_TEMPORAL_ADDRESS
 
+step bin/tilery test examples/flights
 step bin/tilery plan examples/flights
 step bin/tilery apply examples/flights --yes
 step bin/tilery materialize airport_delays

@@ -155,6 +155,8 @@ type BatchFeatureView struct {
 	FeatureStartTime window.Time `json:"feature_start_time"`
 	Online           bool        `json:"online,omitempty"`
 	Offline          bool        `json:"offline,omitempty"`
+	// Tests are run by plan and by tilery test, and are not applied.
+	Tests []ViewTest `json:"tests,omitempty"`
 }
 
 // FeatureService is a set of features that a model uses.

@@ -53,6 +53,9 @@ func (t Type) Element() Type {
 	return t - 1<<arrayShift
 }
 
+// Scalar returns the type inside all arrays of t; t itself if it is no array.
+func (t Type) Scalar() Type { return t & scalarMask }
+
 // String returns the name that definitions use, for instance "Int64" or "Array[String]".
 func (t Type) String() string {
 	if t.IsArray() {

@@ -63,6 +63,7 @@ func (c *checker) view(v BatchFeatureView) {
 		c.add("batch_trigger", "%q is unknown, want %s", v.BatchTrigger, oneOf(Scheduled, Manual))
 	}
 	c.servingIndex(v.OnlineServingIndex, keys)
+	c.viewTests(v)
 	if v.Aggregated() {
 		c.tiles(v, keys)
 	} else {

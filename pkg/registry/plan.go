@@ -8,6 +8,7 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/feature/repository"
 	"github.com/tilery/tilery/pkg/transform"
+	"github.com/tilery/tilery/pkg/viewtest"
 )
 
 // Plan is the difference between the newest generation and a repository.
@@ -44,6 +45,9 @@ func (p *Planner) Plan(ctx context.Context, workspace string, files []repository
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := p.test(ctx, parsed); err != nil {
+		return Plan{}, err
+	}
 	latest, err := p.Registry.Latest(ctx, workspace)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Plan{}, err
@@ -64,6 +68,21 @@ func (p *Planner) Plan(ctx context.Context, workspace string, files []repository
 		Workspace: workspace, Live: kind.Live, Base: latest.Number, Changes: changes,
 		Before: latest.Repository, Repository: parsed.Repository, Described: described,
 	}, nil
+}
+
+// test runs the tests of all views, which are not part of what is applied.
+func (p *Planner) test(ctx context.Context, parsed *repository.Parsed) error {
+	problems, err := testViews(ctx, p.Engine, parsed, func(viewtest.Result) {})
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		return &repository.Error{Problems: problems}
+	}
+	for i := range parsed.BatchFeatureViews {
+		parsed.BatchFeatureViews[i].Tests = nil
+	}
+	return nil
 }
 
 func tables(view feature.View) []transform.Table {

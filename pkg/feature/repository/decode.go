@@ -2,8 +2,10 @@ package repository
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -30,6 +33,7 @@ type decoder struct {
 var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 	instant         = reflect.TypeFor[window.Time]()
+	literal         = reflect.TypeFor[feature.Literal]()
 )
 
 func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
@@ -43,6 +47,8 @@ func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 		target = target.Elem()
 	}
 	switch {
+	case target.Type() == literal:
+		d.literal(node, target, path)
 	case target.Kind() == reflect.Pointer: // nothing, as if the field were not there
 	case target.Kind() == reflect.Struct && node.Kind == yaml.MappingNode: // though its text form may be a name
 		d.mapping(node, target, path)
@@ -53,7 +59,7 @@ func (d *decoder) decode(node *yaml.Node, target reflect.Value, path string) {
 	case target.Kind() == reflect.Slice:
 		d.list(node, target, path)
 	case target.Kind() == reflect.Map:
-		d.texts(node, target, path)
+		d.named(node, target, path)
 	case target.Kind() == reflect.Bool:
 		if node.Kind != yaml.ScalarNode || node.Decode(target.Addr().Interface()) != nil {
 			d.report(node.Line, path, "want true or false, got "+describe(node))
@@ -132,18 +138,58 @@ func (d *decoder) list(node *yaml.Node, target reflect.Value, path string) {
 	}
 }
 
-// texts fills a map[string]string.
-func (d *decoder) texts(node *yaml.Node, target reflect.Value, path string) {
+// named fills a map by names.
+func (d *decoder) named(node *yaml.Node, target reflect.Value, path string) {
 	if isNull(node) {
 		return
 	}
-	texts := map[string]string{}
+	values := reflect.MakeMap(target.Type())
 	d.fields(node, path, func(key, value *yaml.Node, at string) {
-		text := ""
-		d.decode(value, reflect.ValueOf(&text).Elem(), at)
-		texts[key.Value] = text
+		v := reflect.New(target.Type().Elem()).Elem()
+		d.decode(value, v, at)
+		values.SetMapIndex(reflect.ValueOf(key.Value), v)
 	})
-	target.Set(reflect.ValueOf(texts))
+	target.Set(values)
+}
+
+// literal writes a value, or a list of such, as JSON.
+func (d *decoder) literal(node *yaml.Node, target reflect.Value, path string) {
+	if node.Kind == yaml.SequenceNode {
+		list := make([]feature.Literal, len(node.Content))
+		for i, item := range node.Content {
+			d.decode(item, reflect.ValueOf(&list[i]).Elem(), fmt.Sprintf("%s[%d]", path, i))
+		}
+		parts := make([]string, len(list))
+		for i, item := range list {
+			parts[i] = string(item)
+		}
+		target.SetString("[" + strings.Join(parts, ",") + "]")
+		return
+	}
+	text, err := literalOf(node)
+	if err != nil {
+		d.report(node.Line, path, err.Error())
+	}
+	target.SetString(text)
+}
+
+func literalOf(node *yaml.Node) (string, error) {
+	var v any = node.Value // a text, or a time as it is written
+	switch {
+	case node.Kind != yaml.ScalarNode:
+		return "null", fmt.Errorf("want a value or a list of values, got %s", describe(node))
+	case node.ShortTag() == "!!null":
+		return "null", nil
+	case node.ShortTag() == "!!bool" || node.ShortTag() == "!!int" || node.ShortTag() == "!!float":
+		if err := node.Decode(&v); err != nil {
+			return "null", fmt.Errorf("want a value, got %s", describe(node))
+		}
+	}
+	if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		v = map[bool]string{math.IsNaN(f): "NaN", f > 0: "Infinity", f < 0: "-Infinity"}[true]
+	}
+	data, err := json.Marshal(v)
+	return string(data), err
 }
 
 func (d *decoder) mapping(node *yaml.Node, target reflect.Value, path string) {

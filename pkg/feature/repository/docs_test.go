@@ -47,7 +47,8 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		reflect.TypeFor[feature.Entity](), reflect.TypeFor[feature.Field](), reflect.TypeFor[feature.BatchSource](),
 		reflect.TypeFor[feature.FileConfig](), reflect.TypeFor[feature.DatetimePartitionColumn](), reflect.TypeFor[feature.BatchFeatureView](),
 		reflect.TypeFor[feature.ViewSource](), reflect.TypeFor[feature.Aggregation](), reflect.TypeFor[feature.FeatureService](),
-		reflect.TypeFor[feature.ServiceFeatures](),
+		reflect.TypeFor[feature.ServiceFeatures](), reflect.TypeFor[feature.TimeWindow](), reflect.TypeFor[feature.ViewTest](),
+		reflect.TypeFor[feature.ExpectedFeatures](),
 	} {
 		for _, field := range reflect.VisibleFields(of) {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
