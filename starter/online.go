@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,13 +66,13 @@ func (c *cli) printVector(response api.GetFeaturesResponse) error {
 	}
 	var rows [][]string
 	for i, value := range response.Result.Features {
-		text := "null"
-		if value != nil {
-			text = fmt.Sprint(value)
+		text, err := valueText(value)
+		if err != nil {
+			return err
 		}
 		m, dataType, effective := response.Metadata.Features[i], "", ""
 		if m.DataType != nil {
-			dataType = m.DataType.Type
+			dataType = m.DataType.String()
 		}
 		if m.EffectiveTime != nil {
 			effective = m.EffectiveTime.UTC().Format(time.RFC3339)
@@ -79,4 +80,13 @@ func (c *cli) printVector(response api.GetFeaturesResponse) error {
 		rows = append(rows, []string{m.Name, text, dataType, string(m.Status), effective})
 	}
 	return printTable(c.out, []string{"FEATURE", "VALUE", "TYPE", "STATUS", "EFFECTIVE TIME"}, rows)
+}
+
+// valueText renders a value for people: strings as they are, all else as JSON.
+func valueText(value any) (string, error) {
+	if text, ok := value.(string); ok {
+		return text, nil
+	}
+	data, err := json.Marshal(value)
+	return string(data), err
 }

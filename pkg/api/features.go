@@ -40,8 +40,9 @@ type GetFeaturesResponse struct {
 }
 
 // Result holds the values in the order of the features' namespaces and names: nil,
-// bool, float64 (or "NaN", "Infinity", "-Infinity"), or string; Int64 is a decimal
-// string, a Timestamp RFC 3339.
+// bool, a number for a float (or "NaN", "Infinity", "-Infinity"), string, or an
+// array of these, nulls among them; an integer is a decimal string, a Timestamp
+// RFC 3339.
 type Result struct {
 	Features []any `json:"features"`
 }
@@ -72,9 +73,19 @@ type FeatureMetadata struct {
 	Status        Status     `json:"status,omitempty"`
 }
 
-// DataType is the type of a served value: boolean, int64, float64 or string.
+// DataType is the type of a served value: boolean, int64 (of all integers), float32,
+// float64, string, or array.
 type DataType struct {
-	Type string `json:"type"`
+	Type        string    `json:"type"`
+	ElementType *DataType `json:"elementType,omitempty"` // of an array
+}
+
+// String renders t for people: "int64", "array<string>".
+func (t DataType) String() string {
+	if t.ElementType == nil {
+		return t.Type
+	}
+	return t.Type + "<" + t.ElementType.String() + ">"
 }
 
 // SloInfo tells what the request cost.

@@ -158,6 +158,13 @@ func TestSecondaryKeysMakeLists(t *testing.T) {
 	require.ErrorContains(t, err, `no column "carrier"`)
 }
 
+func TestRowsHaveNeitherSecondaryKeyNorLifetime(t *testing.T) {
+	require.Equal(t, []string{ofView + "aggregation_secondary_key: needs aggregations"},
+		inRows(func(v *feature.BatchFeatureView) { v.AggregationSecondaryKey = "delay" }))
+	require.Equal(t, []string{ofView + "lifetime_start_time: needs an aggregation with time_window: lifetime"},
+		inRows(func(v *feature.BatchFeatureView) { v.LifetimeStartTime = v.FeatureStartTime }))
+}
+
 func TestArraysAreValues(t *testing.T) {
 	inner := feature.ArrayValue(feature.Int64, []feature.Value{feature.Int64Value(-1), feature.Null})
 	empty := feature.ArrayValue(feature.Int64, nil)

@@ -7,6 +7,12 @@ func (c *checker) rows(v BatchFeatureView, keys []string) {
 	if v.AggregationInterval != 0 {
 		c.add("aggregation_interval", "is the length of a tile, and a view without aggregations has none: add aggregations, or leave it out")
 	}
+	if v.AggregationSecondaryKey != "" {
+		c.add("aggregation_secondary_key", "needs aggregations")
+	}
+	if v.LifetimeStartTime != 0 {
+		c.add("lifetime_start_time", "needs an aggregation with time_window: lifetime")
+	}
 	switch schedule := v.BatchSchedule; {
 	case schedule == 0:
 		c.add("batch_schedule", "is required, for instance 1d: only with aggregations it has a default")
@@ -53,6 +59,9 @@ func (c *checker) rowFeatures(v BatchFeatureView, keys []string) {
 		}
 		features++
 		c.storedColumn(field, column.Name)
+		if column.Type.IsArray() && column.Type.Scalar() == Timestamp {
+			c.add(field, "the SQL returns %q as %s: arrays of timestamps are not supported", column.Name, column.Type)
+		}
 	}
 	switch {
 	case features == 0:

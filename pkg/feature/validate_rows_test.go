@@ -51,6 +51,12 @@ func TestValidateRows(t *testing.T) {
 			sql + `the SQL returns "a" and "A", which stores do not tell apart: rename one`,
 			sql + `the SQL returns "origin" and "Origin", which stores do not tell apart: rename one`,
 		}},
+		"arrays": {func(v *feature.BatchFeatureView) {
+			v.Schema[2].Type, v.Schema[3].Type = feature.ArrayOf(feature.Int64), feature.ArrayOf(feature.ArrayOf(feature.Float32))
+		}, nil},
+		"array of timestamps": {func(v *feature.BatchFeatureView) { v.Schema[2].Type = feature.ArrayOf(feature.Timestamp) }, []string{
+			sql + `the SQL returns "delay" as Array[Timestamp]: arrays of timestamps are not supported`,
+		}},
 		"many": {result(many...), []string{sql + "the SQL returns 1001 features, at most 1000 are allowed"}},
 		"timestamp": {func(v *feature.BatchFeatureView) { v.TimestampField, v.Schema = "date of flight", nil }, []string{
 			ofView + `timestamp_field: "date of flight" must be letters, digits and underscores, not starting with a digit: rename it in the SQL`,

@@ -37,7 +37,22 @@ func (c *checker) source(s BatchSource) {
 		c.add("schema", "is required: the columns that views may use")
 	}
 	c.schema("schema", s.Schema)
+	c.arrays(config.FileFormat, s.Schema)
 	c.timestampField("batch_config.timestamp_field", config.TimestampField, s.Schema)
+}
+
+// arrays refuses those that no source has.
+func (c *checker) arrays(format FileFormat, schema Schema) {
+	for i, f := range schema {
+		at := fmt.Sprintf("schema[%d].type", i)
+		switch {
+		case !f.Type.IsArray():
+		case format == CSV:
+			c.add(at, "%s: a field of a csv file holds no array: leave the column out, or use json or parquet", f.Type)
+		case f.Type.Scalar() == Timestamp:
+			c.add(at, "%s: arrays of timestamps are not supported", f.Type)
+		}
+	}
 }
 
 func (c *checker) deltaTable(config FileConfig) {

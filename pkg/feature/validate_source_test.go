@@ -47,12 +47,34 @@ func TestValidateSources(t *testing.T) {
 		"name with NUL": {func(r *feature.Repository) { r.BatchSources[0].Schema[3].Name = "a\x00" }, []string{
 			`BatchSource flights: schema[3].name: "a\x00" is not UTF-8 text without NUL`,
 		}},
+		"array in csv": {func(r *feature.Repository) {
+			r.BatchSources[0].BatchConfig.FileFormat = feature.CSV
+			r.BatchSources[0].Schema[2].Type = feature.ArrayOf(feature.Float32)
+		}, []string{"BatchSource flights: schema[2].type: Array[Float32]: a field of a csv file holds no array: leave the column out, or use json or parquet"}},
+		"array of timestamps": {func(r *feature.Repository) { r.BatchSources[0].Schema[2].Type = feature.ArrayOf(feature.Timestamp) }, []string{
+			"BatchSource flights: schema[2].type: Array[Timestamp]: arrays of timestamps are not supported",
+		}},
 		"many columns": {func(r *feature.Repository) {
 			for i := range 1000 {
 				r.BatchSources[0].Schema = append(r.BatchSources[0].Schema, feature.Field{Name: fmt.Sprint("c", i), Type: feature.Bool})
 			}
 		}, []string{"BatchSource flights: schema: 1004 columns, at most 1000 are allowed"}},
 	})
+}
+
+func TestSourcesMayHaveArraysAndNarrowNumbers(t *testing.T) {
+	for format, types := range map[feature.FileFormat][]feature.Type{
+		feature.CSV:     {feature.Int32, feature.Float32},
+		feature.JSON:    {feature.Int32, feature.Float32, feature.ArrayOf(feature.Int64)},
+		feature.Parquet: {feature.ArrayOf(feature.String), feature.ArrayOf(feature.ArrayOf(feature.Float32))},
+	} {
+		r := valid()
+		r.BatchSources[0].BatchConfig.FileFormat = format
+		for i, column := range types {
+			r.BatchSources[0].Schema = append(r.BatchSources[0].Schema, feature.Field{Name: fmt.Sprint("c", i), Type: column})
+		}
+		require.Empty(t, problems(r), format)
+	}
 }
 
 func TestValidatePartitionColumns(t *testing.T) {

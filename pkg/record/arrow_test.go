@@ -17,8 +17,12 @@ func TestArrowSchemaKeepsOrderAndTypes(t *testing.T) {
 		{Name: "x", Type: feature.Float64},
 		{Name: "id", Type: feature.String},
 		{Name: "ts", Type: feature.Timestamp},
+		{Name: "small", Type: feature.Int32},
+		{Name: "single", Type: feature.Float32},
+		{Name: "lists", Type: feature.ArrayOf(feature.ArrayOf(feature.String))},
 	})
-	want := []string{"flag: bool", "n: int64", "x: float64", "id: utf8", "ts: timestamp[us, tz=UTC]"}
+	want := []string{"flag: bool", "n: int64", "x: float64", "id: utf8", "ts: timestamp[us, tz=UTC]",
+		"small: int32", "single: float32", "lists: list<element: list<element: utf8, nullable>, nullable>"}
 	require.Len(t, schema.Fields(), len(want))
 	for i, f := range schema.Fields() {
 		require.Equal(t, want[i], f.Name+": "+f.Type.String())

@@ -20,7 +20,7 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-var rowFields = []feature.Field{
+var rowFields = feature.Schema{
 	{Name: "flag", Type: feature.Bool}, {Name: "n", Type: feature.Int64}, {Name: "x", Type: feature.Float64},
 	{Name: "text", Type: feature.String}, {Name: "at", Type: feature.Timestamp},
 }
@@ -42,15 +42,15 @@ var goldenRows = map[string][]feature.Value{
 }
 
 // encodeRows returns the rows as a RowEncoder encodes them.
-func encodeRows(t require.TestingT, rows ...[]feature.Value) [][]byte {
-	builder := array.NewRecordBuilder(memory.DefaultAllocator, record.ArrowSchema(rowFields))
+func encodeRows(t require.TestingT, fields feature.Schema, rows ...[]feature.Value) [][]byte {
+	builder := array.NewRecordBuilder(memory.DefaultAllocator, record.ArrowSchema(fields))
 	defer builder.Release()
 	for _, row := range rows {
 		require.NoError(t, record.AppendColumns(builder.Fields(), row))
 	}
 	rec := builder.NewRecord()
 	defer rec.Release()
-	encoder, err := record.NewRowEncoder(rowFields, rec.Columns())
+	encoder, err := record.NewRowEncoder(fields, rec.Columns())
 	require.NoError(t, err)
 	out := make([][]byte, len(rows))
 	for i := range rows {
@@ -59,8 +59,8 @@ func encodeRows(t require.TestingT, rows ...[]feature.Value) [][]byte {
 	return out
 }
 
-func storedRows(t testing.TB) map[string][]byte {
-	text, err := os.ReadFile("testdata/rows.golden")
+func storedRows(t testing.TB, file string) map[string][]byte {
+	text, err := os.ReadFile("testdata/" + file)
 	require.NoError(t, err)
 	out := map[string][]byte{}
 	for line := range strings.Lines(string(text)) {
@@ -72,11 +72,15 @@ func storedRows(t testing.TB) map[string][]byte {
 }
 
 func TestRowsOfEarlierProgramsAreRead(t *testing.T) {
-	stored := storedRows(t)
-	require.Len(t, stored, len(goldenRows))
-	for name, row := range goldenRows {
-		require.Equal(t, hex.EncodeToString(stored[name]), hex.EncodeToString(encodeRows(t, row)[0]), name)
-		got, err := record.DecodeRow(nil, stored[name], rowFields)
+	checkGoldens(t, "rows.golden", rowFields, goldenRows)
+}
+
+func checkGoldens(t *testing.T, file string, fields feature.Schema, rows map[string][]feature.Value) {
+	stored := storedRows(t, file)
+	require.Len(t, stored, len(rows))
+	for name, row := range rows {
+		require.Equal(t, hex.EncodeToString(stored[name]), hex.EncodeToString(encodeRows(t, fields, row)[0]), name)
+		got, err := record.DecodeRow(nil, stored[name], fields)
 		require.NoError(t, err)
 		require.Equal(t, row, got)
 	}
@@ -133,7 +137,7 @@ func b2i(b bool) int {
 func TestRowsOrderAsTheirValuesAndRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		a, b := drawRow(rt), drawRow(rt)
-		encoded := encodeRows(rt, a, b)
+		encoded := encodeRows(rt, rowFields, a, b)
 		require.Equal(rt, compareRows(a, b), bytes.Compare(encoded[0], encoded[1]))
 		require.Equal(rt, compareRows(a, b) != 0, !bytes.HasPrefix(encoded[1], encoded[0]), "a row is a prefix of another")
 		got, err := record.DecodeRow([]feature.Value{feature.Null}, encoded[0], rowFields)
@@ -155,29 +159,33 @@ func TestEveryNaNHasOneForm(t *testing.T) {
 
 func TestDamagedRowsAreErrorsOrOtherRows(t *testing.T) {
 	for name, row := range goldenRows {
-		encoded := encodeRows(t, row)[0]
-		_, err := record.DecodeRow(nil, append(bytes.Clone(encoded), 0), rowFields)
-		require.ErrorIs(t, err, record.ErrDamagedRow, "%s with a byte more", name)
-		for n := range encoded {
-			_, err := record.DecodeRow(nil, encoded[:n], rowFields)
-			require.ErrorIs(t, err, record.ErrDamagedRow, "%s truncated to %d", name, n)
-			for bit := range 8 {
-				damaged := bytes.Clone(encoded)
-				damaged[n] ^= 1 << bit
-				checkDecoded(t, damaged)
-			}
+		checkDamaged(t, name, rowFields, row)
+	}
+}
+
+func checkDamaged(t *testing.T, name string, fields feature.Schema, row []feature.Value) {
+	encoded := encodeRows(t, fields, row)[0]
+	_, err := record.DecodeRow(nil, append(bytes.Clone(encoded), 0), fields)
+	require.ErrorIs(t, err, record.ErrDamagedRow, "%s with a byte more", name)
+	for n := range encoded {
+		_, err := record.DecodeRow(nil, encoded[:n], fields)
+		require.ErrorIs(t, err, record.ErrDamagedRow, "%s truncated to %d", name, n)
+		for bit := range 8 {
+			damaged := bytes.Clone(encoded)
+			damaged[n] ^= 1 << bit
+			checkDecoded(t, fields, damaged)
 		}
 	}
 }
 
 // checkDecoded requires that what can be decoded has no other form.
-func checkDecoded(t *testing.T, data []byte) {
-	values, err := record.DecodeRow(nil, data, rowFields)
+func checkDecoded(t *testing.T, fields feature.Schema, data []byte) {
+	values, err := record.DecodeRow(nil, data, fields)
 	if err != nil {
 		require.ErrorIs(t, err, record.ErrDamagedRow)
 		return
 	}
-	require.Equal(t, data, encodeRows(t, values)[0])
+	require.Equal(t, data, encodeRows(t, fields, values)[0])
 }
 
 func TestColumnsOfOtherTypesAreRefused(t *testing.T) {
@@ -193,8 +201,8 @@ func TestColumnsOfOtherTypesAreRefused(t *testing.T) {
 }
 
 func FuzzDecodeRow(f *testing.F) {
-	for _, encoded := range storedRows(f) {
+	for _, encoded := range storedRows(f, "rows.golden") {
 		f.Add(encoded)
 	}
-	f.Fuzz(checkDecoded)
+	f.Fuzz(func(t *testing.T, data []byte) { checkDecoded(t, rowFields, data) })
 }

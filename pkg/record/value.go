@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -20,6 +17,10 @@ const (
 	tagValue = 0x02
 )
 
+// arrayEnd follows the elements of an array, each of which begins with a tag. It
+// is less than a tag, so that an array sorts before those that go on.
+const arrayEnd = 0x00
+
 // Strings end with {0x00, 0x01}; a zero byte inside is {0x00, 0xff}, so that
 // "a" sorts before "a\x00" and the end is never mistaken.
 var (
@@ -27,10 +28,16 @@ var (
 	zeroInside = []byte{0x00, 0xff}
 )
 
-// canonicalNaN stands for every NaN, as in feature.Value.
-const canonicalNaN = 0x7ff8000000000000
+// The NaNs that stand for every NaN, as in feature.Value.
+const (
+	canonicalNaN   = 0x7ff8000000000000
+	canonicalNaN32 = 0x7fc00000
+)
 
-const signBit = 1 << 63
+const (
+	signBit   = 1 << 63
+	signBit32 = 1 << 31
+)
 
 func appendBool(dst []byte, v bool) []byte {
 	if v {
@@ -41,6 +48,10 @@ func appendBool(dst []byte, v bool) []byte {
 
 func appendInt64(dst []byte, v int64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, tagValue), uint64(v)^signBit)
+}
+
+func appendInt32(dst []byte, v int32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, tagValue), uint32(v)^signBit32)
 }
 
 // appendFloat64 orders -0 before 0, and NaN after all numbers.
@@ -57,6 +68,20 @@ func appendFloat64(dst []byte, v float64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, tagValue), bits)
 }
 
+// appendFloat32 orders as appendFloat64 does.
+func appendFloat32(dst []byte, v float32) []byte {
+	bits := math.Float32bits(v)
+	if v != v {
+		bits = canonicalNaN32
+	}
+	if bits&signBit32 != 0 {
+		bits = ^bits
+	} else {
+		bits |= signBit32
+	}
+	return binary.BigEndian.AppendUint32(append(dst, tagValue), bits)
+}
+
 func appendString[T string | []byte](dst []byte, v T) []byte {
 	dst = append(dst, tagValue)
 	for i := range len(v) {
@@ -69,8 +94,8 @@ func appendString[T string | []byte](dst []byte, v T) []byte {
 	return append(dst, stringEnd...)
 }
 
-// decodeValue cuts a value off data. It accepts what the functions above write
-// and nothing else.
+// decodeValue cuts a value off data. It accepts what the encoders write and
+// nothing else.
 func decodeValue(data []byte, t feature.Type) (v feature.Value, rest []byte, err error) {
 	switch {
 	case len(data) == 0:
@@ -90,7 +115,18 @@ func decodeValue(data []byte, t feature.Type) (v feature.Value, rest []byte, err
 			return feature.Null, nil, errors.New("no truth value")
 		}
 		return feature.BoolValue(data[0] == 1), data[1:], nil
+	case feature.Int32, feature.Float32:
+		return decode32(data, t)
+	case feature.Int64, feature.Timestamp, feature.Float64:
+		return decode64(data, t)
 	}
+	if t.IsArray() {
+		return decodeArray(data, t)
+	}
+	return feature.Null, nil, fmt.Errorf("values of type %s are not encoded", t)
+}
+
+func decode64(data []byte, t feature.Type) (v feature.Value, rest []byte, err error) {
 	if len(data) < 8 {
 		return feature.Null, nil, fmt.Errorf("%d bytes, want 8", len(data))
 	}
@@ -100,24 +136,53 @@ func decodeValue(data []byte, t feature.Type) (v feature.Value, rest []byte, err
 		return feature.Int64Value(int64(bits ^ signBit)), rest, nil
 	case feature.Timestamp:
 		return feature.TimestampValue(window.Time(bits ^ signBit)), rest, nil
-	case feature.Float64:
-		v, err := decodeFloat64(bits)
-		return v, rest, err
 	}
-	return feature.Null, nil, fmt.Errorf("values of type %s are not encoded", t)
-}
-
-func decodeFloat64(bits uint64) (feature.Value, error) {
 	if bits&signBit != 0 {
 		bits ^= signBit
 	} else {
 		bits = ^bits
 	}
-	v := math.Float64frombits(bits)
-	if math.IsNaN(v) && bits != canonicalNaN {
-		return feature.Null, fmt.Errorf("NaN with bits %#x", bits)
+	f := math.Float64frombits(bits)
+	if math.IsNaN(f) && bits != canonicalNaN {
+		return feature.Null, nil, fmt.Errorf("NaN with bits %#x", bits)
 	}
-	return feature.Float64Value(v), nil
+	return feature.Float64Value(f), rest, nil
+}
+
+func decode32(data []byte, t feature.Type) (v feature.Value, rest []byte, err error) {
+	if len(data) < 4 {
+		return feature.Null, nil, fmt.Errorf("%d bytes, want 4", len(data))
+	}
+	bits, rest := binary.BigEndian.Uint32(data), data[4:]
+	if t == feature.Int32 {
+		return feature.Int32Value(int32(bits ^ signBit32)), rest, nil
+	}
+	if bits&signBit32 != 0 {
+		bits ^= signBit32
+	} else {
+		bits = ^bits
+	}
+	f := math.Float32frombits(bits)
+	if f != f && bits != canonicalNaN32 {
+		return feature.Null, nil, fmt.Errorf("NaN with bits %#x", bits)
+	}
+	return feature.Float32Value(f), rest, nil
+}
+
+// decodeArray takes memory in proportion to the array's bytes: an element has one
+// at least.
+func decodeArray(data []byte, t feature.Type) (v feature.Value, rest []byte, err error) {
+	var elements []feature.Value
+	for {
+		if len(data) > 0 && data[0] == arrayEnd {
+			return feature.ArrayValue(t.Element(), elements), data[1:], nil
+		}
+		var element feature.Value
+		if element, data, err = decodeValue(data, t.Element()); err != nil {
+			return feature.Null, nil, fmt.Errorf("element %d: %w", len(elements), err)
+		}
+		elements = append(elements, element)
+	}
 }
 
 func cutString(data []byte) (text string, rest []byte, err error) {
@@ -141,64 +206,4 @@ func cutString(data []byte) (text string, rest []byte, err error) {
 			return "", nil, fmt.Errorf("byte %#x after a zero", data[i+1])
 		}
 	}
-}
-
-// valueEncoder appends the value of a row of a column.
-type valueEncoder func(dst []byte, row int) []byte
-
-// columnEncoder encodes the values of a column that has an ArrowType.
-func columnEncoder(column arrow.Array) valueEncoder {
-	encode := notNullEncoder(column)
-	if column.NullN() == 0 {
-		return encode
-	}
-	return func(dst []byte, row int) []byte {
-		if column.IsNull(row) {
-			return append(dst, tagNull)
-		}
-		return encode(dst, row)
-	}
-}
-
-func notNullEncoder(column arrow.Array) valueEncoder {
-	switch column := column.(type) {
-	case *array.Boolean:
-		return func(dst []byte, row int) []byte { return appendBool(dst, column.Value(row)) }
-	case *array.Int64:
-		values := column.Int64Values()
-		return func(dst []byte, row int) []byte { return appendInt64(dst, values[row]) }
-	case *array.Float64:
-		values := column.Float64Values()
-		return func(dst []byte, row int) []byte { return appendFloat64(dst, values[row]) }
-	case *array.String:
-		return func(dst []byte, row int) []byte { return appendString(dst, column.Value(row)) }
-	case *array.Timestamp:
-		values := column.TimestampValues()
-		return func(dst []byte, row int) []byte { return appendInt64(dst, int64(values[row])) }
-	}
-	panic(fmt.Sprintf("record: columns of type %s are not encoded", column.DataType())) //nolint:forbidigo // both callers compare the type first
-}
-
-// appendToColumn appends a value to the builder of a column of its type.
-func appendToColumn(builder array.Builder, v feature.Value) error {
-	if v.IsNull() {
-		builder.AppendNull()
-		return nil
-	}
-	if want := ArrowType(v.Type()); !arrow.TypeEqual(builder.Type(), want) {
-		return fmt.Errorf("%s cannot be stored in a column of type %s", v.Type(), builder.Type())
-	}
-	switch b := builder.(type) {
-	case *array.BooleanBuilder:
-		b.Append(v.Bool())
-	case *array.Int64Builder:
-		b.Append(v.Int64())
-	case *array.Float64Builder:
-		b.Append(v.Float64())
-	case *array.StringBuilder:
-		b.Append(v.Text())
-	case *array.TimestampBuilder:
-		b.Append(arrow.Timestamp(v.Timestamp()))
-	}
-	return nil
 }

@@ -66,6 +66,15 @@ func checkSchema(view feature.View, schema feature.Schema, report func(field, fo
 			report("transformation", "the SQL returns %q as %s, want %s: cast it", column.Name, got.Type, column.Type)
 		}
 	}
+	if name := view.AggregationSecondaryKey; name != "" {
+		column, ok := schema.Lookup(name)
+		switch {
+		case !ok:
+			report("aggregation_secondary_key", "the SQL returns no column %q, only %s", name, strings.Join(schema.Names(), ", "))
+		case column.Type != feature.String && column.Type != feature.Int64:
+			report("aggregation_secondary_key", "the SQL returns %q as %s, want String or Int64: cast it", name, column.Type)
+		}
+	}
 	for i, a := range view.Aggregations {
 		column, ok := schema.Lookup(a.Column)
 		if !ok {

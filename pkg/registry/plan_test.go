@@ -118,6 +118,18 @@ func TestPlanOfWhatIsNotStoredIsAnUpdate(t *testing.T) {
 	require.Equal(t, fingerprint, b.fingerprint(b.apply()))
 }
 
+func TestPlanRefusesAViewWhoseTestsFail(t *testing.T) {
+	b := newBench(t)
+	b.edit(definitions, "delay_max_1d_1h: 12", "delay_max_1d_1h: 13")
+	_, err := b.planner.Plan(t.Context(), "prod", b.files)
+	var broken *repository.Error
+	require.ErrorAs(t, err, &broken)
+	require.ErrorContains(t, err, "expected_features[0]: delay_max_1d_1h is 12, want 13")
+
+	b.edit(definitions, "delay_max_1d_1h: 13", "delay_max_1d_1h: 12")
+	require.Empty(t, b.apply().BatchFeatureViews[0].Tests, "tests are not applied")
+}
+
 func TestPlanOfAnotherSQLRecreatesTheView(t *testing.T) {
 	b := newBench(t)
 	before := b.fingerprint(b.apply())
@@ -198,8 +210,8 @@ func TestPlanLocatesWhatTheSQLDoesWrong(t *testing.T) {
 		"columns": {"SELECT destination, delay AS departure, distance, origin = 'ATL' AS delay FROM flights", []string{
 			"features.yaml:30: " + view + `transformation: the SQL returns no column "origin" of type String; it returns destination String, departure Int64, distance Int64, delay Bool`,
 			"features.yaml:30: " + view + `transformation: the SQL returns "departure" as Int64, want Timestamp: cast it`,
-			"features.yaml:37: " + view + `aggregations[1].function: mean takes Int64 or Float64, not Bool, the type of "delay"`,
-			"features.yaml:38: " + view + `aggregations[2].function: max takes Int64, Float64 or String, not Bool, the type of "delay"`,
+			"features.yaml:37: " + view + `aggregations[1].function: mean takes Int64, Float64, Int32 or Float32, not Bool, the type of "delay"`,
+			"features.yaml:38: " + view + `aggregations[2].function: max takes Int64, Float64, Int32 or Float32, or String, not Bool, the type of "delay"`,
 		}},
 		"no aggregated column": {"SELECT origin, date AS departure FROM flights", []string{
 			"features.yaml:36: " + view + `aggregations[0].column: the SQL returns no column "delay", only origin, departure`,
@@ -229,12 +241,25 @@ func TestPlanTellsADeclaredSchemaThatDiffers(t *testing.T) {
 		"origin String, departure Timestamp, delay Int64: leave the schema out or make it the same")
 }
 
+func TestPlanChecksTheSecondaryKeyThatTheSQLReturns(t *testing.T) {
+	for key, want := range map[string]string{
+		"carrier": `the SQL returns no column "carrier", only origin, departure, delay, late`,
+		"late":    `the SQL returns "late" as Bool, want String or Int64: cast it`,
+	} {
+		b := newBench(t)
+		b.edit(sql, "SELECT", "SELECT origin, date AS departure, delay, delay > 0 AS late FROM flights --")
+		b.edit(definitions, "mode: sql\n", "mode: sql\naggregation_secondary_key: "+key+"\n")
+		_, err := b.planner.Plan(t.Context(), "prod", b.files)
+		require.EqualError(t, err, "features.yaml:30: BatchFeatureView airport_delays: aggregation_secondary_key: "+want)
+	}
+}
+
 func TestPlanReportsBrokenDefinitionsBeforeItsEngineRuns(t *testing.T) {
 	b := newBench(t)
 	b.planner.Engine = nil
 	b.edit(definitions, "sources: [flights]", "sources: [trains]")
 	_, err := b.planner.Plan(t.Context(), "prod", b.files)
-	require.EqualError(t, err, `features.yaml:28: BatchFeatureView airport_delays: sources[0]: no source "trains"`)
+	require.ErrorContains(t, err, `features.yaml:28: BatchFeatureView airport_delays: sources[0]: no source "trains"`)
 }
 
 type failing struct {

@@ -49,7 +49,9 @@ var kinds = map[string]kind{
 		add: func(t testing.TB, dir string, n int, rows []sourcetest.Row) {
 			text := ""
 			for _, r := range rows {
-				text += fmt.Sprintf("{\"id\": %q, \"ts\": %q}\n", r.ID, r.At)
+				tags, err := json.Marshal(r.Tags())
+				require.NoError(t, err)
+				text += fmt.Sprintf("{\"id\": %q, \"ts\": %q, \"tags\": %s}\n", r.ID, r.At, tags)
 			}
 			writeFile(t, filepath.Join(dir, "events", fmt.Sprintf("%d.json", n)), []byte(text))
 		}},
@@ -59,7 +61,8 @@ var kinds = map[string]kind{
 		{ColumnName: "year", Datepart: "year"}, {ColumnName: "month", Datepart: "month", ZeroPadded: true}, {ColumnName: "day", Datepart: "day"},
 	}},
 	"delta": {format: feature.Delta, uri: "events", add: addCommit, prepare: func(t testing.TB, dir string) {
-		commit(t, dir, `{"protocol":{"minReaderVersion":1}}`, `{"metaData":{"schemaString":"{\"fields\":[{\"name\":\"id\"},{\"name\":\"ts\"}]}"}}`)
+		commit(t, dir, `{"protocol":{"minReaderVersion":1}}`, `{"metaData":{"schemaString":"{\"fields\":[{\"name\":\"id\",\"type\":\"string\"},{\"name\":\"ts\",\"type\":\"timestamp\"},`+
+			`{\"name\":\"tags\",\"type\":{\"type\":\"array\",\"elementType\":\"string\",\"containsNull\":true}}]}"}}`)
 	}},
 }
 
@@ -73,8 +76,12 @@ func TestConformance(t *testing.T) {
 				k.prepare(t, dir)
 				local, err := source.NewLocal(dir)
 				require.NoError(t, err)
+				schema := sourcetest.Tagged
+				if k.format == feature.CSV {
+					schema = sourcetest.Schema
+				}
 				named := func(name, uri string) feature.BatchSource {
-					return feature.BatchSource{Metadata: feature.Metadata{Name: name}, Schema: sourcetest.Schema, BatchConfig: feature.FileConfig{
+					return feature.BatchSource{Metadata: feature.Metadata{Name: name}, Schema: schema, BatchConfig: feature.FileConfig{
 						URI: uri, FileFormat: k.format, TimestampField: "ts", DatetimePartitionColumns: k.columns}}
 				}
 				n := 0
@@ -149,11 +156,17 @@ var rowSchema = arrow.NewSchema([]arrow.Field{
 // parquetRows returns a Parquet file with row groups of two rows.
 func parquetRows(t testing.TB, rows []sourcetest.Row) []byte {
 	t.Helper()
-	b := array.NewRecordBuilder(memory.DefaultAllocator, rowSchema)
+	tags := arrow.Field{Name: "tags", Type: arrow.ListOf(arrow.BinaryTypes.String), Nullable: true}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(append(rowSchema.Fields(), tags), nil))
 	defer b.Release()
 	for _, r := range rows {
 		b.Field(0).(*array.StringBuilder).Append(r.ID)
 		b.Field(1).(*array.TimestampBuilder).Append(arrow.Timestamp(r.At))
+		lists := b.Field(2).(*array.ListBuilder)
+		lists.Append(r.Tags() != nil)
+		for _, tag := range r.Tags() {
+			lists.ValueBuilder().(*array.StringBuilder).Append(tag)
+		}
 	}
 	r := b.NewRecord()
 	defer r.Release()

@@ -13,6 +13,13 @@
 //     that depend on the order of their input (first, list, string_agg without ORDER
 //     BY, a sum of doubles) are the author's to avoid.
 //
+// A result's column is described by the type that holds all its values. What SQL
+// counts as 32 bits is Int32 or Float32 only if one of the sources has a column of
+// that type, or an array of it: to SQL, a literal is of 32 bits, and over sources
+// without such columns a view's schema, and with it the identity of what it stores,
+// says Int64 and Float64. In arrays, which no literal becomes unasked, widths are
+// SQL's own. Integers of 8 and 16 bits are Int64 in any case.
+//
 // Rows come in no particular order: an ORDER BY decides what a LIMIT keeps, not
 // how records are delivered.
 //

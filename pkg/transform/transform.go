@@ -26,13 +26,14 @@ type Table struct {
 	Name string
 	// Schema lists the visible columns. A file's column must have the declared
 	// name, in the same case, and a type that converts without loss of meaning:
-	// a narrower number, or a timestamp of another unit. A timestamp without a zone
-	// is UTC; nanoseconds are cut off toward 1970.
+	// a narrower number, a timestamp of another unit, or an array of such. A timestamp
+	// without a zone is UTC; nanoseconds are cut off toward 1970. There are no arrays
+	// of timestamps.
 	Schema feature.Schema
 	// Format of Files; empty means Parquet. In Delta, which is Parquet by the rules of
 	// Delta tables, and in JSON a column that a file or a row lacks is null; in the
-	// others each file must have all declared columns. CSV has a header line, and an
-	// empty field is null, quoted or not. JSON is one object a line. Both may be
+	// others each file must have all declared columns. CSV has a header line and no
+	// arrays, and an empty field is null, quoted or not. JSON is one object a line. Both may be
 	// compressed (.gz). A text must be a value of the declared type: an integer is
 	// no 1.5, a JSON string no number, and a timestamp is RFC 3339 or SQL's form of
 	// it, in UTC if it has no offset.
@@ -53,7 +54,8 @@ type Query struct {
 	SQL    string
 	Tables []Table
 	// Output lists the columns to return, in this order. Each must be in the SQL's
-	// result under the same name with this type.
+	// result under the same name with this type, or a number of 32 bits where this is
+	// the same of 64.
 	Output feature.Schema
 	// TimestampField is the column of Output that is held to Interval; rows where it
 	// is null are dropped.

@@ -58,6 +58,11 @@ func Validate(sql string, tables []Table) error {
 		if files += len(t.Files); files > MaxFiles {
 			return fmt.Errorf("%w: the sources have more than %d files: run shorter windows or compact them", ErrSQL, MaxFiles)
 		}
+		for _, f := range t.Schema {
+			if t.Format == feature.CSV && f.Type.IsArray() {
+				return fmt.Errorf("%w: source %q: column %q is %s, and CSV has no arrays", ErrSQL, t.Name, f.Name, f.Type)
+			}
+		}
 		for _, file := range t.Files {
 			if file.Path == "" || !plainText(file.Path) {
 				return fmt.Errorf("%w: source %q: %q cannot be a file's path", ErrSQL, t.Name, file.Path)
@@ -79,7 +84,10 @@ func validateSchema(schema feature.Schema, timestampField string) error {
 			return fmt.Errorf("%q cannot be a column's name", f.Name)
 		case seen[folded]:
 			return fmt.Errorf("column %q is declared twice (upper and lower case are the same)", f.Name)
-		case f.Type < feature.Bool || f.Type > feature.Timestamp:
+		case f.Type.IsArray() && f.Type.Scalar() == feature.Timestamp:
+			return fmt.Errorf("column %q is %s, but arrays of timestamps are not supported", f.Name, f.Type)
+		}
+		if _, err := f.Type.MarshalText(); err != nil {
 			return fmt.Errorf("column %q has the unknown type %s", f.Name, f.Type)
 		}
 		seen[folded] = true

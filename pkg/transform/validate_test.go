@@ -36,6 +36,13 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"no columns":      {func(q *transform.Query) { q.Tables[0].Schema = nil }, "no columns"},
 		"two columns":     {func(q *transform.Query) { q.Output = append(q.Output, feature.Field{Name: "ID", Type: feature.Int64}) }, `"ID" is declared twice`},
 		"no type":         {func(q *transform.Query) { q.Output = append(q.Output, feature.Field{Name: "x"}) }, "unknown type invalid"},
+		"array of times": {func(q *transform.Query) {
+			q.Output = append(q.Output, feature.Field{Name: "x", Type: feature.ArrayOf(feature.Timestamp)})
+		}, "arrays of timestamps are not supported"},
+		"array in CSV": {func(q *transform.Query) {
+			q.Tables[0].Format = feature.CSV
+			q.Tables[0].Schema = append(q.Tables[0].Schema, feature.Field{Name: "x", Type: feature.ArrayOf(feature.Int64)})
+		}, "CSV has no arrays"},
 		"unknown time":    {func(q *transform.Query) { q.Tables[0].TimestampField = "at" }, `timestamp field "at"`},
 		"time of no time": {func(q *transform.Query) { q.TimestampField = "id" }, `timestamp field "id"`},
 		"timeless output": {func(q *transform.Query) { q.TimestampField = "" }, "no timestamp field"},

@@ -38,5 +38,5 @@ func TestViewsAreTestedWithoutAStackAndPlanRefusesRedOnes(t *testing.T) {
 	require.ErrorContains(t, err, want)
 	s.tilery(t, "apply", examples, "--yes")
 	plan := s.tilery(t, "plan", examples)
-	require.Contains(t, plan, "No changes", "tests are not applied")
+	require.Contains(t, plan, "is up to date with generation 1", "tests are not applied")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,14 +20,25 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// Row is a row of the suite's sources, whose Schema is id, ts.
+// Row is a row of the suite's sources, whose Schema is Schema or Tagged.
 type Row struct {
 	ID string
 	At window.Time
 }
 
+// Tags returns the row's value of the column tags; nil is null.
+func (r Row) Tags() []string {
+	if strings.HasSuffix(r.ID, "3") {
+		return nil
+	}
+	return strings.SplitAfter(r.ID, "1")
+}
+
 // Schema is that of the suite's sources; ts is their timestamp field.
 var Schema = feature.Schema{{Name: "id", Type: feature.String}, {Name: "ts", Type: feature.Timestamp}}
+
+// Tagged is Schema with an array. A driver that reads arrays has it.
+var Tagged = append(Schema[:2:2], feature.Field{Name: "tags", Type: feature.ArrayOf(feature.String)})
 
 // Scene is a driver with one source in it, which exists and has no rows yet.
 type Scene struct {
@@ -118,21 +130,39 @@ func read(t *testing.T, s Scene, i window.Interval) []string {
 	files, err := s.Batch.Files(t.Context(), s.Source, i)
 	require.NoError(t, err)
 	ids := []string{}
+	schema := s.Source.Schema
 	_, err = s.Engine.Run(t.Context(), transform.Query{
-		SQL: "SELECT id, ts FROM events",
+		SQL: "SELECT * FROM events",
 		Tables: []transform.Table{{
-			Name: "events", Schema: Schema, TimestampField: "ts", Interval: i, Format: s.Source.BatchConfig.FileFormat, Files: files.Files,
+			Name: "events", Schema: schema, TimestampField: "ts", Interval: i, Format: s.Source.BatchConfig.FileFormat, Files: files.Files,
 		}},
-		Output: Schema, TimestampField: "ts", Interval: i,
+		Output: schema, TimestampField: "ts", Interval: i,
 	}, func(r arrow.Record) error {
 		for row := range int(r.NumRows()) {
-			ids = append(ids, r.Column(0).(*array.String).Value(row))
+			id := r.Column(0).(*array.String).Value(row)
+			ids = append(ids, id)
+			if len(schema) > len(Schema) {
+				require.Equal(t, Row{ID: id}.Tags(), texts(r.Column(2).(*array.List), row))
+			}
 		}
 		return nil
 	})
 	require.NoError(t, err)
 	slices.Sort(ids)
 	return ids
+}
+
+// texts returns the elements of a row; nil is null.
+func texts(lists *array.List, row int) []string {
+	if lists.IsNull(row) {
+		return nil
+	}
+	from, to := lists.ValueOffsets(row)
+	out := make([]string, 0, to-from)
+	for i := from; i < to; i++ {
+		out = append(out, lists.ListValues().(*array.String).Value(int(i)))
+	}
+	return out
 }
 
 func testNothing(t *testing.T, open func(testing.TB) Scene) {

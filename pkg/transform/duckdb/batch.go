@@ -13,7 +13,7 @@ import (
 
 const (
 	batchRows      = 32 << 10
-	batchTextBytes = 32 << 20 // of one column; a batch is flushed past it
+	batchTextBytes = 32 << 20 // of text, or of elements, of one column; a batch is flushed past it
 )
 
 // batch gathers chunks into one Arrow record.
@@ -26,7 +26,7 @@ type batch struct {
 func newBatch(schema feature.Schema) *batch {
 	b := &batch{schema: record.ArrowSchema(schema), builder: make([]builder, len(schema))}
 	for i, f := range schema {
-		b.builder[i] = newBuilder(f)
+		b.builder[i] = newBuilder(f.Type)
 	}
 	return b
 }
@@ -37,7 +37,7 @@ func (b *batch) fits(n int) bool {
 		return false
 	}
 	for _, column := range b.builder {
-		if column.textBytes() > batchTextBytes {
+		if column.looseBytes() > batchTextBytes {
 			return false
 		}
 	}

@@ -46,7 +46,7 @@ func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table
 	if err != nil {
 		return transform.Description{}, err
 	}
-	schema, err := resultSchema(columns)
+	schema, err := resultSchema(columns, tables)
 	if err != nil {
 		return transform.Description{}, err
 	}
@@ -60,11 +60,11 @@ func (Engine) Describe(ctx context.Context, sql string, tables []transform.Table
 // anyWindow stands for the bounds where only their type matters.
 var anyWindow = window.Interval{Start: 0, End: 1}
 
-func resultSchema(columns []column) (feature.Schema, error) {
+func resultSchema(columns []column, tables []transform.Table) (feature.Schema, error) {
 	schema := make(feature.Schema, len(columns))
 	for i, c := range columns {
-		t, ok := resultTypes[c.Type]
-		if !ok {
+		t := c.described(tables)
+		if t == feature.InvalidType {
 			return nil, fmt.Errorf("%w: column %q is of type %s, which no feature has: write %s AS %s",
 				transform.ErrSQL, c.Name, c.Type, c.castAdvice(), quoteName(c.Name))
 		}

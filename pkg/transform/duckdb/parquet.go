@@ -63,6 +63,9 @@ func (s *session) constant(f feature.Field, text *string) (string, error) {
 	if text == nil {
 		return nullOf(f.Type), nil
 	}
+	if f.Type.IsArray() {
+		return "", fmt.Errorf("%w: column %q partitions the table, so it is no %s", transform.ErrSQL, f.Name, f.Type)
+	}
 	rows, err := s.query("SELECT CAST(" + parse(quoteText(*text), f.Type) + " AS VARCHAR)")
 	if err != nil {
 		return "", err

@@ -88,4 +88,4 @@ func (p part) selectFrom(schema feature.Schema) string {
 	return sql
 }
 
-func nullOf(t feature.Type) string { return "CAST(NULL AS " + sqlTypes[t] + ")" }
+func nullOf(t feature.Type) string { return "CAST(NULL AS " + sqlType(t) + ")" }

@@ -97,9 +97,9 @@ func selectOutput(q transform.Query, result []column) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%w: the result has no column %q, only %s", transform.ErrSQL, f.Name, strings.Join(names, ", "))
 		}
-		if resultTypes[c.Type] != f.Type {
+		if !c.deliveredAs(f.Type) {
 			return "", fmt.Errorf("%w: column %q of the result is %s, want %s: write CAST(%s AS %s)",
-				transform.ErrSQL, f.Name, c.Type, f.Type, quoteName(f.Name), sqlTypes[f.Type])
+				transform.ErrSQL, f.Name, c.Type, f.Type, quoteName(f.Name), sqlType(f.Type))
 		}
 		values[i] = c.as(f.Type) + " AS " + quoteName(f.Name)
 	}

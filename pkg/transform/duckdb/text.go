@@ -63,12 +63,8 @@ func jsonLayout(t transform.Table, path string) layout {
 	l := layout{function: "read_json", options: "auto_detect = false, format = 'newline_delimited', records = true, " +
 		"filename = " + quoteText(file) + ", compression = " + compression(path, "uncompressed") + ", columns = {" + strings.Join(columns, ", ") + "}"}
 	for _, f := range t.Schema {
-		raw := quoteName(f.Name)
-		value := "TRY_CAST(" + raw + " AS " + sqlTypes[f.Type] + ")"
-		if f.Type == feature.String || f.Type == feature.Timestamp {
-			value = parse(raw+" ->> '$'", f.Type)
-		}
-		l.add(t, f, raw, "CASE WHEN json_type("+raw+") IN ("+jsonTypes[f.Type]+") THEN "+value+" END", quoteName(file))
+		raw, file := quoteName(f.Name), quoteName(file)
+		l.add(t, f, raw, parseJSON(raw, f.Type, f, file), file)
 	}
 	return l
 }
@@ -76,18 +72,41 @@ func jsonLayout(t transform.Table, path string) layout {
 // jsonTypes are the kinds of JSON values, as DuckDB calls them, that a column may hold.
 var jsonTypes = map[feature.Type]string{
 	feature.Bool:      "'BOOLEAN'",
+	feature.Int32:     "'BIGINT', 'UBIGINT'",
 	feature.Int64:     "'BIGINT', 'UBIGINT'",
+	feature.Float32:   "'DOUBLE', 'BIGINT', 'UBIGINT'",
 	feature.Float64:   "'DOUBLE', 'BIGINT', 'UBIGINT'",
 	feature.String:    "'VARCHAR'",
 	feature.Timestamp: "'VARCHAR'",
 }
 
+// parseJSON returns the expression for the JSON value in the column raw as t, null
+// if it is no t. A bad element of an array is an error that names f.
+func parseJSON(raw string, t feature.Type, f feature.Field, file string) string {
+	kinds, value := jsonTypes[t], "TRY_CAST("+raw+" AS "+sqlType(t)+")"
+	switch {
+	case t.IsArray():
+		element := strings.TrimSuffix(raw, `"`) + `[]"` // raw is a quoted name
+		parsed := orError(parseJSON(element, t.Element(), f, file), element, "json_type("+element+") <> 'NULL'", f, file)
+		kinds, value = "'ARRAY'", "list_transform(json_extract("+raw+", '$[*]'), lambda "+element+": "+parsed+")"
+	case t == feature.String || t == feature.Timestamp:
+		value = parse(raw+" ->> '$'", t)
+	}
+	return "CASE WHEN json_type(" + raw + ") IN (" + kinds + ") THEN " + value + " END"
+}
+
+// orError returns the expression for value, which comes from raw: where it is null
+// although raw is given, it is an error. file is the column of the file's path.
+func orError(value, raw, given string, f feature.Field, file string) string {
+	message := fmt.Sprintf(": column %q (%s): bad value ", f.Name, f.Type)
+	return "COALESCE(" + value + ", CASE WHEN " + given + " THEN " +
+		"error('file ' || " + file + " || " + quoteText(message) + " || left(CAST(" + raw + " AS VARCHAR), 100)) END)"
+}
+
 // add adds the column f, which is value where raw can be read and an error where
 // it is neither that nor null. file is the column of the file's path.
 func (l *layout) add(t transform.Table, f feature.Field, raw, value, file string) {
-	message := fmt.Sprintf(": column %q (%s): bad value ", f.Name, f.Type)
-	value = "COALESCE(" + value + ", CASE WHEN " + raw + " IS NOT NULL THEN " +
-		"error('file ' || " + file + " || " + quoteText(message) + " || left(CAST(" + raw + " AS VARCHAR), 100)) END)"
+	value = orError(value, raw, raw+" IS NOT NULL", f, file)
 	l.values = append(l.values, value)
 	if f.Name == t.TimestampField {
 		l.where = between(value, timestampLiteral, t.Interval)
@@ -95,14 +114,17 @@ func (l *layout) add(t transform.Table, f feature.Field, raw, value, file string
 }
 
 // parse returns the expression for the text raw as t, null if it is no t. A cast
-// alone would round "1.5" to an integer and ignore a timestamp's zone.
+// alone would round "1.5" to an integer and 1e39 to a Float32 of infinity, and
+// ignore a timestamp's zone.
 func parse(raw string, t feature.Type) string {
-	try := "TRY_CAST(" + raw + " AS " + sqlTypes[t] + ")"
+	try := "TRY_CAST(" + raw + " AS " + sqlType(t) + ")"
 	switch t {
 	case feature.String:
 		return raw
-	case feature.Int64:
+	case feature.Int32, feature.Int64:
 		return "CASE WHEN TRY_CAST(" + raw + " AS DOUBLE) = " + try + " THEN " + try + " END"
+	case feature.Float32:
+		return "CASE WHEN isfinite(TRY_CAST(" + raw + " AS DOUBLE)) = isfinite(" + try + ") THEN " + try + " END"
 	case feature.Timestamp:
 		return "make_timestamp(epoch_us(TRY_CAST(" + raw + " AS TIMESTAMPTZ)))"
 	}

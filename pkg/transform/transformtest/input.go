@@ -62,6 +62,11 @@ func writeJSON(t *testing.T, schema *arrow.Schema, rows string) string {
 	return writeParquet(t, "rows.parquet", r)
 }
 
+// jsonArray makes an array of lines of JSON.
+func jsonArray(lines string) string {
+	return "[" + strings.ReplaceAll(strings.TrimSpace(lines), "\n", ",") + "]"
+}
+
 // writeEvents writes count rows of events: ids "k0" to "k9" in turn, one second
 // apart from start, n from 0 up.
 func writeEvents(t *testing.T, start window.Time, count int) string {
