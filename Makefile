@@ -22,10 +22,11 @@ WORKFLOWCHECK_VERSION := v0.6.0
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 WORKFLOWCHECK := $(TOOLS)/workflowcheck-$(WORKFLOWCHECK_VERSION)/workflowcheck
 READERS := $(TOOLS)/venv/installed
+SPARK := $(TOOLS)/spark/installed
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/tilery, bin/tilery-worker and bin/tilery-local (the first time: minutes)
@@ -53,6 +54,10 @@ test-unit: ## Run the tests of the root module, without the race detector
 race: ## Run the tests of the root module with the race detector
 	$(GOTEST) -race ./...
 
+.PHONY: fuzz
+fuzz: ## Run all fuzz targets, for a minute together
+	.ci/fuzz 60
+
 .PHONY: replay
 replay: ## Replay the recorded workflow histories
 	$(GOTEST) -count=1 -run TestReplay ./workflows/...
@@ -61,9 +66,17 @@ replay: ## Replay the recorded workflow histories
 e2e: tools ## Run the end-to-end tests of the embedded stack
 	cd $(LOCAL) && $(GOTEST) -count=1 -timeout 45m ./e2e/...
 
+.PHONY: readers
+readers: $(READERS) $(SPARK) ## Have delta-rs and Spark read tables after maintenance (needs Maven; the first time: 360 MB)
+	go -C $(LOCAL) run ./readers -delta-rs $(dir $(READERS))bin/python -spark $(dir $(SPARK))bin/python
+
 .PHONY: bench-batch
 bench-batch: build ## Time a backfill of 10 million events beside DuckDB alone; the last line is JSON
 	go -C $(LOCAL) run ./bench/batch -bin $(CURDIR)/bin
+
+.PHONY: bench-aggregate
+bench-aggregate: ## Time each aggregation function alone; the last line is JSON
+	go -C $(LOCAL) run ./bench/aggregate
 
 # The architecture tests read the import graph, which the test cache does not
 # see: a cached pass would hide a new import.
@@ -102,4 +115,9 @@ $(READERS): $(LOCAL)/e2e/requirements.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	mkdir -p $(TOOLS)/duckdb-extensions
 	ln -f $(@D)/lib/python3*/site-packages/duckdb_extension_delta/extensions/v*/delta.duckdb_extension $(TOOLS)/duckdb-extensions/
+	touch $@
+
+# Apart from the other readers: only one target needs its 400 MB.
+$(SPARK): $(addprefix $(LOCAL)/readers/,install-spark requirements.txt pyspark.txt jars.sha256)
+	$(LOCAL)/readers/install-spark $(@D)
 	touch $@

@@ -19,8 +19,28 @@
 //     of both signs, make NaN. A zero is always +0.
 //   - A mean is the exact sum divided by the count, rounded once. The mean of an
 //     Int64 column that sums past 64 bits is therefore still a number.
+//   - A variance is (nQ-S²)/n², of a sample (nQ-S²)/(n(n-1)), from the count n and
+//     the exact sums S of values and Q of squares; it, or its root for a standard
+//     deviation, is rounded once. So nothing cancels, and a standard deviation is
+//     finite where its variance overflows.
 //   - min and max order Float64 as numbers with NaN above +Inf; -0 and +0 are
 //     equal and kept as +0, every NaN as one bit pattern. Strings order by bytes.
+//   - first, last and their distinct kin order rows by time, and those of one time
+//     by value. A list ends before its values take more than 64 KiB, but has at
+//     least one; the state keeps the value that would have exceeded it, or a merge
+//     could go on behind it.
+//   - approx_count_distinct keeps the xxHash64 of each value: the set itself up to
+//     64, so exact, then 2^p HyperLogLog registers, with a standard error of about
+//     1.04/sqrt(2^p) (6.5% by default) and a mean excess of about 1.08/2^p.
+//   - approx_percentile is the lower quantile, the value of rank floor(q(n-1)):
+//     exact up to 256 values, beyond that of a DDSketch within 1/precision of it
+//     (1% by default). Tecton has a t-Digest, which depends on the order of merging.
+//     At most 2048 bins a sign are kept: magnitudes further below the largest (a
+//     factor of 6·10^17 by default, 3,600 at precision 500) count as the lowest bin,
+//     those below the smallest normal number as zero.
+//
+// Int32 and Float32 are computed as Int64 and Float64; min, max, first and last
+// return the input's type.
 //
 // Nulls are left out. A group that no row and no tile went into is null in every
 // function, count too; a group of nulls only has count 0 and is null elsewhere.
