@@ -20,7 +20,8 @@ var (
 	ErrConflict = errors.New("too many conflicting commits")
 	// ErrStale is a build whose files are too old to be committed safely: build again.
 	ErrStale = errors.New("build is too old to commit")
-	// ErrHistoryGone asks for changes that the log no longer holds.
+	// ErrHistoryGone asks for changes that the log no longer holds, or for removed
+	// files that were vacuumed.
 	ErrHistoryGone = errors.New("log history is gone")
 )
 
@@ -122,7 +123,8 @@ type Table interface {
 	Snapshot(ctx context.Context) (Snapshot, error)
 	// Changes returns what the versions in (after, upTo] did, in order.
 	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
-	// OpenFile reads a file that a snapshot or a change names.
+	// OpenFile reads a file that a snapshot or a change names. One that was removed
+	// since and vacuumed is ErrHistoryGone.
 	OpenFile(ctx context.Context, f File) (Reader, error)
 	Maintainer
 }
@@ -156,7 +158,8 @@ type VacuumRequest struct {
 	ID  string // unique to this call, as Commit.ID
 	Job string // who asked
 	// Retention is how long files stay that no snapshot needs any more; zero is the
-	// store's. Less than a day is refused unless the store was opened so for tests.
+	// store's, and a longer one is refused. So is less than a day, unless the store
+	// was opened so for tests.
 	Retention time.Duration
 	DryRun    bool // delete nothing
 	// MaxFiles bounds the files that one call deletes; default 10,000.
@@ -166,7 +169,7 @@ type VacuumRequest struct {
 
 // VacuumResult tells what Vacuum did.
 type VacuumResult struct {
-	Version int64 `json:"version"` // of the commit that announced it
+	Version int64 `json:"version"` // of the commit that announced it; the table's head when nothing was deleted
 	Files   int   `json:"files"`   // deleted, or with DryRun to delete
 	Bytes   int64 `json:"bytes"`
 	More    bool  `json:"more"`
@@ -189,10 +192,12 @@ type Maintainer interface {
 	Compact(ctx context.Context, r CompactRequest) (CompactResult, error)
 	// Checkpoint writes the newest state as one object, so that opening the table
 	// reads that and the versions after it, unless there is one that is less than
-	// every versions old. It returns the version of the newest checkpoint.
+	// every versions old. It returns the version of the newest checkpoint; -1: there
+	// is none.
 	Checkpoint(ctx context.Context, every int64) (int64, error)
 	// CleanLog deletes versions older than keep that lie before a checkpoint older
-	// than keep. Changes that need them are ErrHistoryGone from then on.
+	// than keep; without one it does nothing, and Checkpoint is -1. Changes that need
+	// them are ErrHistoryGone from then on.
 	CleanLog(ctx context.Context, keep time.Duration) (CleanResult, error)
 	// Vacuum deletes files that the table does not name, or does no longer, once
 	// they are older than the retention.

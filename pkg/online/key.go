@@ -139,6 +139,14 @@ func StoreRange(store string) Range {
 	return Range{From: from, To: prefixEnd(from)}
 }
 
+// TreeRanges returns the keys of all cells of a store and of those whose names go on
+// from its own with a slash.
+func TreeRanges(store string) []Range {
+	below := appendStore(nil, store+"/")
+	below = below[:len(below)-2] // without the end of the name
+	return []Range{StoreRange(store), {From: below, To: prefixEnd(below)}}
+}
+
 // Ranges returns the keys that r asks for: disjoint ranges in key order, each
 // within one entity. Blocks may overlap and stand in any order.
 func (r Read) Ranges() []Range {

@@ -27,9 +27,29 @@ type Status struct {
 	// Held is the time that a person keeps from being filled: it counts as covered,
 	// so that serving does not wait for it.
 	Held window.Set `json:"held,omitempty"`
+	// Next is a filling that is to take this one's place, nil if none was begun. It is
+	// named here before its first cell is written.
+	Next *Filling `json:"next,omitempty"`
+	// Replaced are fillings whose cells may still be there, though nobody reads them.
+	Replaced []Replaced `json:"replaced,omitempty"`
 	// Watermark is the batch watermark B: tiles before it are read from batch
 	// cells. Nil until there is one.
 	Watermark *window.Time `json:"watermark,omitempty"`
+}
+
+// Filling is a filling of a store that was begun and is not read yet.
+type Filling struct {
+	Epoch string `json:"epoch"`
+	// From is the version of the Delta log from which on its cells follow it.
+	From int64 `json:"from"`
+	// Covered is the time that it is to cover, at least.
+	Covered window.Set `json:"covered,omitempty"`
+}
+
+// Replaced is a filling of a store whose place another one took.
+type Replaced struct {
+	Epoch string      `json:"epoch"`
+	At    window.Time `json:"at"` // real time, since it ages whatever the product's clock says
 }
 
 type statusDocument struct {
@@ -111,8 +131,32 @@ func (s Status) check() error {
 	if err := checkSet("held", s.Held); err != nil {
 		return err
 	}
+	if err := s.checkFillings(); err != nil {
+		return err
+	}
 	if s.Watermark != nil && !s.Settled().Overlaps(window.Interval{Start: *s.Watermark - 1, End: *s.Watermark}) {
 		return fmt.Errorf("watermark %v ends no covered or held time: %v", *s.Watermark, s.Settled())
+	}
+	return nil
+}
+
+// checkFillings refuses a filling that another one cannot follow, or that could be
+// dropped while it is used.
+func (s Status) checkFillings() error {
+	used := []string{s.Epoch}
+	if n := s.Next; n != nil {
+		if n.Epoch == "" || n.Epoch == s.Epoch || n.From < s.Applied {
+			return fmt.Errorf("epoch %q from version %d on after epoch %q at version %d", n.Epoch, n.From, s.Epoch, s.Applied)
+		}
+		if err := checkSet("next covered", n.Covered); err != nil {
+			return err
+		}
+		used = append(used, n.Epoch)
+	}
+	for _, r := range s.Replaced {
+		if r.Epoch == "" || slices.Contains(used, r.Epoch) {
+			return fmt.Errorf("replaced epoch %q has no name, or is used", r.Epoch)
+		}
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 	KindStatus   Kind = iota + 1 // coverage and the batch watermark: see Status
 	KindProgress                 // a stream writer's next position
 	KindFence                    // what a deletion left of an entity; lies beside the entity's cells
-	KindTile                     // sparse tile states of one block of time
+	KindTile                     // sparse tile states of one block of time: see AppendTiles, AppendKeyedTiles
 	KindRow                      // the latest row
 )
 
@@ -118,6 +118,9 @@ type Store interface {
 	Scan(ctx context.Context, store string) iter.Seq2[Item, error]
 	// Drop removes every cell of a store.
 	Drop(ctx context.Context, store string) error
+	// DropTree removes every cell of a store and of those whose names go on from its
+	// own with a slash.
+	DropTree(ctx context.Context, store string) error
 	// Close releases the store; calls after it fail.
 	Close() error
 }

@@ -70,14 +70,23 @@ func cutTile(data []byte, next uint64) (t Tile, rest []byte, err error) {
 	if skip > math.MaxUint32 || next+skip > math.MaxUint32 {
 		return t, nil, fmt.Errorf("index %d after %d skipped", next, skip)
 	}
-	size, rest, err := cutUvarint(rest)
+	state, rest, err := cutSized(rest)
 	if err != nil {
-		return t, nil, fmt.Errorf("length: %w", err)
+		return t, nil, fmt.Errorf("state: %w", err)
 	}
-	if size > uint64(len(rest)) {
-		return t, nil, fmt.Errorf("state of %d bytes in %d", size, len(rest))
+	return Tile{Index: uint32(next + skip), State: state}, rest, nil
+}
+
+// cutSized takes bytes that follow their length.
+func cutSized(data []byte) (value, rest []byte, err error) {
+	size, rest, err := cutUvarint(data)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("length: %w", err)
+	case size > uint64(len(rest)):
+		return nil, nil, fmt.Errorf("%d bytes in %d", size, len(rest))
 	}
-	return Tile{Index: uint32(next + skip), State: rest[:size:size]}, rest[size:], nil
+	return rest[:size:size], rest[size:], nil
 }
 
 // cutUvarint takes the shortest form only, so that every list has one encoding.

@@ -65,6 +65,11 @@ func (l limited) Drop(ctx context.Context, store string) error {
 	return l.end(ctx, "drop "+store, func(ctx context.Context) error { return l.store.Drop(ctx, store) })
 }
 
+// DropTree implements Store.
+func (l limited) DropTree(ctx context.Context, store string) error {
+	return l.end(ctx, "drop "+store+" and what is below", func(ctx context.Context) error { return l.store.DropTree(ctx, store) })
+}
+
 // Close implements Store. It has the limit too: a call that hangs in the store
 // would keep it open for ever.
 func (l limited) Close() error {

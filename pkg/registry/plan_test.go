@@ -246,11 +246,13 @@ func TestPlanChecksTheSecondaryKeyThatTheSQLReturns(t *testing.T) {
 		"carrier": `the SQL returns no column "carrier", only origin, departure, delay, late`,
 		"late":    `the SQL returns "late" as Bool, want String or Int64: cast it`,
 	} {
-		b := newBench(t)
-		b.edit(sql, "SELECT", "SELECT origin, date AS departure, delay, delay > 0 AS late FROM flights --")
-		b.edit(definitions, "mode: sql\n", "mode: sql\naggregation_secondary_key: "+key+"\n")
-		_, err := b.planner.Plan(t.Context(), "prod", b.files)
-		require.EqualError(t, err, "features.yaml:30: BatchFeatureView airport_delays: aggregation_secondary_key: "+want)
+		t.Run(key, func(t *testing.T) {
+			b := newBench(t)
+			b.edit(sql, "FROM", ", delay > 0 AS late FROM")
+			b.edit(definitions, "mode: sql\n", "mode: sql\naggregation_secondary_key: "+key+"\n")
+			_, err := b.planner.Plan(t.Context(), "prod", b.files)
+			require.EqualError(t, err, "features.yaml:30: BatchFeatureView airport_delays: aggregation_secondary_key: "+want)
+		})
 	}
 }
 

@@ -45,6 +45,9 @@ type Generation struct {
 	Switched string                `json:"switched,omitempty"`
 	Objects  []Object              `json:"objects,omitempty"`
 	Stores   map[string]ViewStores `json:"stores,omitempty"` // by view
+	// Removed are the names, view/fingerprint, of stores that were removed. None of
+	// them is ever used again, so what is below them may be deleted at any time.
+	Removed []string `json:"removed,omitempty"`
 
 	feature.Repository
 }
@@ -184,7 +187,7 @@ func (r *Registry) Apply(ctx context.Context, workspace string, base int64, repo
 			return Generation{}, fmt.Errorf("apply on generation %d: %w", base, err)
 		}
 	}
-	g := Generation{Format: format, Workspace: workspace, Number: base + 1, AppliedAt: now, Repository: repository}
+	g := Generation{Format: format, Workspace: workspace, Number: base + 1, AppliedAt: now, Removed: before.Removed, Repository: repository}
 	g.Objects = objects(workspace, &before, &repository, now)
 	g.Stores, err = stores(&before, &repository, g.Number, kind.Live)
 	if err == nil {

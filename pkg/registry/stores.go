@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tilery/tilery/pkg/feature"
@@ -13,6 +15,8 @@ import (
 // Store names stored data of a view, and the generation whose definition it is
 // filled and read with.
 type Store struct {
+	// Fingerprint is the definition's; with a dash and a generation's number, if the
+	// store that had this name was removed before that generation.
 	Fingerprint string `json:"fingerprint"`
 	Generation  int64  `json:"generation"`
 }
@@ -32,6 +36,14 @@ type ViewStores struct {
 	// newest definition serves.
 	Filling *Store         `json:"filling,omitempty"`
 	Retired []RetiredStore `json:"retired,omitempty"` // the latest last
+}
+
+// Newest is the store of the newest definition.
+func (s ViewStores) Newest() Store {
+	if s.Filling != nil {
+		return *s.Filling
+	}
+	return s.Serving
 }
 
 // change returns the stores after a change to which of them are used. A store that
@@ -71,8 +83,9 @@ func stores(base *Generation, repository *feature.Repository, number int64, live
 		if out == nil {
 			out = map[string]ViewStores{}
 		}
-		defined := Store{is, number}
 		before, known := base.Stores[name]
+		is = before.named(is, name, number, base.Removed)
+		defined := Store{is, number}
 		was, _ := base.BatchFeatureView(name)
 		fillable := definition.Offline && (was.Offline || before.Filling != nil)
 		switch {
@@ -85,6 +98,27 @@ func stores(base *Generation, repository *feature.Repository, number int64, live
 		}
 	}
 	return out, nil
+}
+
+// named returns the fingerprint of the store for a definition: that of a store which
+// is there, or a name that was never removed.
+func (s ViewStores) named(fingerprint, view string, number int64, removed []string) string {
+	there := []Store{s.Serving}
+	if s.Filling != nil {
+		there = append(there, *s.Filling)
+	}
+	for _, r := range slices.Backward(s.Retired) {
+		there = append(there, r.Store)
+	}
+	for _, store := range there {
+		if defined, _, _ := strings.Cut(store.Fingerprint, "-"); defined == fingerprint {
+			return store.Fingerprint
+		}
+	}
+	if slices.Contains(removed, view+"/"+fingerprint) {
+		return fmt.Sprintf("%s-%d", fingerprint, number)
+	}
+	return fingerprint
 }
 
 // note tells what the changes of views mean for what is served.

@@ -17,6 +17,14 @@
 // the row may be newer than the status and says itself from when on it counts. A
 // view with a wildcard join key is read like any other: all keys are given.
 //
+// Of a view with aggregations the blocks are read that a window touches, not those
+// that lie between, and each tile is merged once for all windows that hold it. The
+// value of a series has null for a window without tiles, and is null when all are.
+// With a secondary key each feature is a list with a value for each key that has
+// tiles in its window, in the order of the keys' bytes, as is the list of the keys;
+// without any all are null. More than 1,000 keys in a window are an error, not a
+// part of them.
+//
 // A request that finds the definitions a second old sends for newer ones and goes
 // on with those; only when they are a minute old it waits. So a bucket that is
 // slow, or away for less than that, is not noticed.

@@ -14,6 +14,7 @@ import (
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/registry"
 )
 
 // query is what a request for features names, prepared for reading: the features
@@ -41,19 +42,24 @@ type part struct {
 type servedFeature struct {
 	name     string // namespace and feature, joined by a dot
 	index    int    // in the view's features
-	count    bool   // an aggregation that counts
-	dataType *api.DataType
+	count    bool   // an aggregation that counts, not by secondary key
+	series   int    // of it the windows of a series; 0: no series
+	dataType api.DataType
 }
 
-// newQuery prepares a service.
-func newQuery(workspace string, generation int64, service feature.Service) (*query, error) {
+// newQuery prepares a service of a generation, whose views are read from the stores
+// that serve.
+func newQuery(g *registry.Generation, service feature.Service) (*query, error) {
 	q := &query{kind: service.Type(), keys: service.JoinKeys()}
 	for _, v := range service.Views {
 		i := slices.IndexFunc(q.views, func(known *view) bool { return known.target.View.Name == v.View.Name })
 		if i < 0 {
-			target, err := materialize.NewTarget(workspace, generation, v.View)
+			target, err := materialize.NewTarget(g.Workspace, g.Number, v.View)
 			if err != nil {
 				return nil, err
+			}
+			if stores, ok := g.Stores[v.View.Name]; ok {
+				target.Fingerprint = stores.Serving.Fingerprint
 			}
 			i = len(q.views)
 			q.views = append(q.views, newView(target))
@@ -79,13 +85,39 @@ func newPart(v feature.ServiceView, view int) part {
 		if !ok {
 			continue
 		}
-		p.features = append(p.features, servedFeature{
-			name: v.Namespace + "." + name, index: index, dataType: &api.DataType{Type: dataType(taken.Type)},
-			count: v.View.Aggregated() && v.View.Aggregations[index].Function == feature.Count,
-		})
+		f := servedFeature{name: v.Namespace + "." + name, index: index, dataType: dataType(taken.Type)}
+		if index < len(v.View.Aggregations) { // lists of secondary keys follow them
+			a := v.View.Aggregations[index]
+			f.count = a.Function == feature.Count && v.View.AggregationSecondaryKey == ""
+			if a.TimeWindow.IsSeries() {
+				f.series = len(a.TimeWindow.Intervals(0, 0))
+			}
+		}
+		p.features = append(p.features, f)
 	}
 	slices.SortFunc(p.features, func(a, b servedFeature) int { return cmp.Compare(a.name, b.name) })
 	return p
+}
+
+// zeroForNull returns a count with 0 for null, in each window of a series.
+func (f servedFeature) zeroForNull(v feature.Value) feature.Value {
+	zero := feature.Int64Value(0)
+	switch {
+	case !f.count || f.series == 0 && !v.IsNull():
+		return v
+	case f.series == 0:
+		return zero
+	}
+	counts := slices.Collect(v.Elements())
+	if v.IsNull() {
+		counts = make([]feature.Value, f.series)
+	}
+	for i, count := range counts {
+		if count.IsNull() {
+			counts[i] = zero
+		}
+	}
+	return feature.ArrayValue(feature.Int64, counts)
 }
 
 // viewAlone is the service that has all features of one view under its own names.

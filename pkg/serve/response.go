@@ -15,11 +15,11 @@ func respond(q *query, r reading, p api.GetFeaturesParams, started time.Time) ap
 	for i, part := range q.parts {
 		values := r.vectors[i].values
 		for _, f := range part.features {
-			value := encodeValue(values[f.index])
-			if value == nil && f.count && p.RequestOptions.CoerceNullCountsToZero {
-				value = "0"
+			value := values[f.index]
+			if p.RequestOptions.CoerceNullCountsToZero {
+				value = f.zeroForNull(value)
 			}
-			response.Result.Features = append(response.Result.Features, value)
+			response.Result.Features = append(response.Result.Features, encodeValue(value))
 		}
 	}
 	if p.MetadataOptions != (api.MetadataOptions{}) {
@@ -41,7 +41,7 @@ func describe(q *query, r reading, options api.MetadataOptions, started time.Tim
 				m.EffectiveTime = &effective
 			}
 			if options.IncludeDataTypes {
-				m.DataType = f.dataType
+				m.DataType = &f.dataType
 			}
 			if options.IncludeServingStatus {
 				m.Status = api.MissingData
@@ -65,42 +65,62 @@ func describe(q *query, r reading, options api.MetadataOptions, started time.Tim
 // maxEligibleBytes is how much a request may read to count for Tecton's service level.
 const maxEligibleBytes = 2 << 20
 
-// encodeValue renders a value as Tecton does: Int64 as a decimal string, floats
-// that JSON lacks by name. Timestamps, which Tecton does not serve, are RFC 3339.
+// encodeValue renders a value as Tecton does: integers as decimal strings, floats
+// that JSON lacks by name, arrays as arrays of such values and nulls. Timestamps,
+// which Tecton does not serve, are RFC 3339.
 func encodeValue(v feature.Value) any {
 	switch v.Type() {
 	case feature.Bool:
 		return v.Bool()
+	case feature.Int32:
+		return strconv.FormatInt(int64(v.Int32()), 10)
 	case feature.Int64:
 		return strconv.FormatInt(v.Int64(), 10)
+	case feature.Float32:
+		// Not widened: JSON has the shortest text that is this value with 32 bits.
+		return encodeFloat(v.Float32())
 	case feature.Float64:
-		switch f := v.Float64(); {
-		case math.IsNaN(f):
-			return "NaN"
-		case math.IsInf(f, 1):
-			return "Infinity"
-		case math.IsInf(f, -1):
-			return "-Infinity"
-		default:
-			return f
-		}
+		return encodeFloat(v.Float64())
 	case feature.String:
 		return v.Text()
 	case feature.Timestamp:
 		return v.Timestamp().String()
-	default:
+	}
+	if !v.Type().IsArray() {
 		return nil
 	}
+	elements := make([]any, 0, v.Len())
+	for element := range v.Elements() {
+		elements = append(elements, encodeValue(element))
+	}
+	return elements
 }
 
-// dataType names the type of a served value as the serving API does.
-func dataType(t feature.Type) string {
-	switch t {
-	case feature.Bool:
-		return "boolean"
-	case feature.Timestamp:
-		return "string"
-	default:
-		return strings.ToLower(t.String())
+func encodeFloat[T float32 | float64](f T) any {
+	switch {
+	case f != f:
+		return "NaN"
+	case math.IsInf(float64(f), 1):
+		return "Infinity"
+	case math.IsInf(float64(f), -1):
+		return "-Infinity"
 	}
+	return f
+}
+
+// dataType describes the type of a served value as the serving API does, which has
+// one type of integers.
+func dataType(t feature.Type) api.DataType {
+	switch {
+	case t.IsArray():
+		element := dataType(t.Element())
+		return api.DataType{Type: "array", ElementType: &element}
+	case t == feature.Bool:
+		return api.DataType{Type: "boolean"}
+	case t == feature.Int32:
+		return api.DataType{Type: "int64"}
+	case t == feature.Timestamp:
+		return api.DataType{Type: "string"}
+	}
+	return api.DataType{Type: strings.ToLower(t.String())}
 }

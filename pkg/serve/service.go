@@ -37,7 +37,7 @@ func (q *query) metadata() api.ServiceMetadata {
 		OutputJoinKeys: []api.NamedType{}, FeatureValues: make([]api.NamedType, 0, q.size),
 	}
 	for _, key := range q.keys {
-		named := api.NamedType{Name: key.Name, DataType: api.DataType{Type: dataType(key.Type)}}
+		named := api.NamedType{Name: key.Name, DataType: dataType(key.Type)}
 		if slices.Contains(q.wildcards, key.Name) {
 			out.OutputJoinKeys = append(out.OutputJoinKeys, named)
 		} else {
@@ -46,7 +46,7 @@ func (q *query) metadata() api.ServiceMetadata {
 	}
 	for _, part := range q.parts {
 		for _, f := range part.features {
-			out.FeatureValues = append(out.FeatureValues, api.NamedType{Name: f.name, DataType: *f.dataType})
+			out.FeatureValues = append(out.FeatureValues, api.NamedType{Name: f.name, DataType: f.dataType})
 		}
 	}
 	return out

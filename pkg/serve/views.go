@@ -167,7 +167,7 @@ func (g *generation) query(l locator) (*query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workspace %s: %w", g.Workspace, err)
 	}
-	q, err := newQuery(g.Workspace, g.Number, service)
+	q, err := newQuery(&g.Generation, service)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s of workspace %s: %w", l.name, g.Workspace, err)
 	}

@@ -160,14 +160,14 @@ func (s Set) Count(step time.Duration) int {
 	return n
 }
 
-// Watermark returns the latest multiple of step E such that all of
-// [E-length, E) is in s. The second result is false when there is none.
-// length is a multiple of step (or zero: the latest covered end).
-func (s Set) Watermark(step, length time.Duration) (Time, bool) {
+// Watermark returns the latest multiple of step E such that s holds all of
+// [start(E), E), and of the step before E. The second result is false when there is
+// none. start must not fall while its argument rises.
+func (s Set) Watermark(step time.Duration, start func(edge Time) Time) (Time, bool) {
 	for _, i := range slices.Backward(s) {
-		end := i.End.Floor(step)
-		if end.Add(-max(length, step)) >= i.Start {
-			return end, true
+		edge := i.End.Floor(step)
+		if min(start(edge), edge.Add(-step)) >= i.Start {
+			return edge, true
 		}
 	}
 	return 0, false

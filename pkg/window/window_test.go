@@ -103,11 +103,15 @@ func TestSetEqualsTheNaiveSet(t *testing.T) {
 			from := i / step * step
 			return slices.Contains(a[from:min(from+step, span)], true)
 		})
-		got, ok := s.Watermark(time.Duration(step)*time.Microsecond, time.Duration(step*length)*time.Microsecond)
+		// A window of a length before the edge, and sometimes one from a fixed time on.
+		from := window.Time(rapid.OneOf(rapid.Just(span), rapid.IntRange(0, span)).Draw(rt, "from"))
+		start := func(edge window.Time) window.Time { return min(edge-window.Time(step*length), max(from, 0)) }
+		got, ok := s.Watermark(time.Duration(step)*time.Microsecond, start)
 		want, found := window.Time(0), false
 		for e := 0; e <= span; e += step {
-			whole := e >= step*max(length, 1)
-			for i := e - step*max(length, 1); whole && i < e; i++ {
+			first := min(int(start(window.Time(e))), e-step)
+			whole := first >= 0
+			for i := first; whole && i < e; i++ {
 				whole = a[i]
 			}
 			if whole {

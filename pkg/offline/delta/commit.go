@@ -35,42 +35,49 @@ func (t *table) commit(ctx context.Context, c offline.Commit) (offline.CommitRes
 		return offline.CommitResult{}, err
 	}
 	p := newPlanner(t, c)
+	version, err := t.publish(ctx, p.plan)
+	if err != nil {
+		return offline.CommitResult{}, err
+	}
+	return offline.CommitResult{Version: version, Outcomes: p.outcomes}, nil
+}
+
+// publish puts the version that plan plans, and returns its number. When it loses
+// that number, plan is called for the state that the winners made. Plan may find
+// that nothing is left to do and return nil: then the number is that of its state.
+func (t *table) publish(ctx context.Context, plan func(context.Context, *state) (*plan, error)) (int64, error) {
 	for attempt := range t.opts.MaxAttempts {
 		if err := backOff(ctx, attempt); err != nil {
-			return offline.CommitResult{}, err
+			return 0, err
 		}
 		asked := t.opts.Now()
 		// Listed, because a missing version looks like the end of the log, and a put
 		// in its place would hide the loss for good.
 		s, err := t.history.advance(ctx, true)
 		if err != nil {
-			return offline.CommitResult{}, err
+			return 0, err
 		}
-		plan, err := p.plan(ctx, s)
-		if err != nil {
-			return offline.CommitResult{}, err
-		}
-		result := offline.CommitResult{Version: s.number, Outcomes: plan.outcomes}
-		if len(plan.windows) == 0 {
-			return result, nil
+		planned, err := plan(ctx, s)
+		if err != nil || planned == nil {
+			return s.number, err
 		}
 		if t.opts.Now().Sub(asked) > t.opts.SnapshotAge {
 			continue // copying took long; the copies are kept for the next plan
 		}
-		result.Version = s.number + 1
-		data, err := plan.encode(c, result.Version, t.opts.Now().UnixMilli())
+		number := s.number + 1
+		data, err := planned.encode(number, t.opts.Now().UnixMilli())
 		if err != nil {
-			return offline.CommitResult{}, err
+			return 0, err
 		}
-		err = bucket.Claim(ctx, t.bucket, versionKey(t.spec.Path, result.Version), data)
+		err = t.history.put(ctx, asked, planned.info.CommitID, number, data)
 		if err == nil {
-			return result, nil
+			return number, nil
 		}
 		if !errors.Is(err, bucket.ErrExists) {
-			return offline.CommitResult{}, err
+			return 0, err
 		}
 	}
-	return offline.CommitResult{}, fmt.Errorf("%w: %d attempts", offline.ErrConflict, t.opts.MaxAttempts)
+	return 0, fmt.Errorf("%w: %d attempts", offline.ErrConflict, t.opts.MaxAttempts)
 }
 
 // backOff waits before a further attempt. Its length is random, so that writers

@@ -3,6 +3,7 @@ package delta
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/parquet"
 )
 
 // Rows at the start of a file, in its first record: enough, and too few, to tell a
@@ -12,20 +13,48 @@ const (
 	tooFewRows  = 256
 )
 
+// leaf returns the values of a column, of lists those inside of them, and the path
+// by which Parquet knows them. The caller releases the values.
+func leaf(name string, column arrow.Array) (parquet.ColumnPath, arrow.Array) {
+	path := parquet.ColumnPath{name}
+	column.Retain()
+	for {
+		lists, ok := column.(*array.List)
+		if !ok {
+			return path, column
+		}
+		from, to := int64(0), int64(0)
+		if n := lists.Len(); n > 0 {
+			from, _ = lists.ValueOffsets(0)
+			_, to = lists.ValueOffsets(n - 1)
+		}
+		path = append(path, "list", "element")
+		column = array.NewSlice(lists.ListValues(), from, to)
+		lists.Release()
+	}
+}
+
 // rarelyRepeats reports whether more than half of a sample of numbers or times are
 // distinct. A dictionary of such a column costs more than all the rest of writing
 // it, and makes it no smaller.
 func rarelyRepeats(column arrow.Array) bool {
-	var values []int64
 	switch column := column.(type) {
+	case *array.Int32:
+		return mostlyDistinct(column, column.Int32Values())
 	case *array.Int64:
-		values = column.Int64Values()
+		return mostlyDistinct(column, column.Int64Values())
 	case *array.Timestamp:
-		values = arrow.Int64Traits.CastFromBytes(arrow.TimestampTraits.CastToBytes(column.TimestampValues()))
+		return mostlyDistinct(column, column.TimestampValues())
+	case *array.Float32:
+		return mostlyDistinct(column, arrow.GetData[int32](arrow.GetBytes(column.Float32Values())))
 	case *array.Float64:
-		values = arrow.Int64Traits.CastFromBytes(arrow.Float64Traits.CastToBytes(column.Float64Values()))
+		return mostlyDistinct(column, arrow.GetData[int64](arrow.GetBytes(column.Float64Values())))
 	}
-	seen, sampled := map[int64]bool{}, 0
+	return false
+}
+
+func mostlyDistinct[T comparable](column arrow.Array, values []T) bool {
+	seen, sampled := map[T]bool{}, 0
 	for row, v := range values[:min(len(values), sampledRows)] {
 		if column.IsValid(row) {
 			seen[v] = true

@@ -46,3 +46,25 @@ func TestOnlyManyNumbersThatDifferGoWithoutADictionary(t *testing.T) {
 		require.Equal(t, c.want, rarelyRepeats(c.column), name)
 	}
 }
+
+func TestElementsOfListsAreJudgedAsColumnsAre(t *testing.T) {
+	t.Parallel()
+	b := array.NewListBuilder(memory.DefaultAllocator, arrow.ListOf(arrow.PrimitiveTypes.Float32))
+	inner := b.ValueBuilder().(*array.ListBuilder)
+	for i := range 1000 {
+		b.Append(i%3 > 0)
+		for range i % 3 {
+			inner.Append(true)
+			inner.ValueBuilder().(*array.Float32Builder).Append(float32(inner.ValueBuilder().Len()) / 7)
+		}
+	}
+	lists := b.NewArray()
+	path, values := leaf("tags", lists)
+	require.Equal(t, "tags.list.element.list.element", path.String())
+	require.Equal(t, 999, values.Len())
+	require.True(t, rarelyRepeats(values))
+	_, values = leaf("tags", array.NewSlice(lists, 10, 12))
+	require.Equal(t, "[1.2857143 1.4285715 1.5714285]", values.String())
+	_, values = leaf("tags", array.NewSlice(lists, 10, 10))
+	require.Zero(t, values.Len())
+}

@@ -18,6 +18,22 @@
 // are left for a vacuum, which may delete them once they are older than the
 // retention; therefore a build is refused (ErrStale) long before that age.
 //
+// Compaction. Compact merges small files of a partition, which are sorted, into one
+// with the same rows in the same order, in one version that removes and adds with
+// dataChange=false and leaves transactions alone. In the partition that still grows
+// it merges files of similar size, so that a row is written again about three times
+// however many windows come; and neighbours in time, since replacing a window costs a
+// copy of each file that spans it. Rows of equal key and time lie in one window, so
+// in one file; a merged file has the greatest sequence number of its parts.
+//
+// Vacuum. A file is deleted when it is not live, and was removed, or, if no version
+// has ever named it, uploaded before the retention. Vacuum finds what is that old,
+// commits a version that does nothing, and deletes what is still not named then: a
+// writer who comes after that version has looked at the ages of its files since, and
+// one who came before is seen. So a writer may stand still at any step, for any time.
+// A snapshot can be read for as long as the retention; who reads a file that is gone
+// by then gets ErrHistoryGone.
+//
 // Reading the log. A table's state is kept in memory and brought up to date by
 // asking for the version after its head; once a minute, and before each commit, the
 // log is listed, which finds gaps. Only the loss of the last version does not show
@@ -25,8 +41,24 @@
 // is strict and bounded: a torn line, a missing version, a file that is added twice
 // or removed without being live, or a window whose ReadAt goes back is ErrCorrupt.
 // Data files of other writers are refused, since nothing says that their rows are
-// sorted. A log whose first versions were cleaned away cannot be read yet:
-// checkpoints are not.
+// sorted.
+//
+// Checkpoints. A checkpoint is the state at a version as one Parquet file, in Delta's
+// classic form, so that any reader can begin with it. A table is opened from the
+// newest that can be read: one that is torn, or that another program wrote, is passed
+// over, and matters only when the versions that it replaces are gone. The file named
+// _last_checkpoint saves listing the log from its start and is believed in nothing.
+// Changes of the newest 256 versions are remembered; older ones are read from the log
+// when they are asked for, as long as a checkpoint, or the first version, and all
+// versions after it are there.
+//
+// Cleaning. CleanLog deletes what lies before a checkpoint, which makes holes under
+// numbers that a version once had. A writer who planned such a number, and then stood
+// still until it was free again, would put his version where nobody looks. So a put
+// that ends over ten minutes after its snapshot counts only once it is found from the
+// newest checkpoint (it is planned again otherwise), a listing that old is not
+// followed past a checkpoint but read anew from it, and CleanLog takes nothing that
+// is younger than twice that time. Other programs must not clean the log.
 //
 // The log, not a server's clock, orders commits; clocks only judge ages.
 package delta

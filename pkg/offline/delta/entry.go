@@ -60,6 +60,19 @@ func removeOf(f offline.File, millis int64) removeFile {
 	}
 }
 
+// time returns when a file was removed; zero: the log does not say.
+func (r removeFile) time() window.Time {
+	return timeOfMillis(r.DeletionTimestamp)
+}
+
+// timeOfMillis takes what other programs may write; what is no time is zero.
+func timeOfMillis(millis int64) window.Time {
+	if millis < 0 || millis > int64(window.MaxTime)/1000 {
+		return 0
+	}
+	return window.Time(millis * 1000)
+}
+
 // file returns the file that an add describes.
 func (a addFile) file(spec offline.Spec) (offline.File, error) {
 	none := offline.File{}

@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // Bounds of one reading of the log.
@@ -19,6 +19,7 @@ const (
 	maxVersionsPerRead = 1 << 20
 	versionsAtOnce     = 64 // read ahead, not yet applied
 	readersAtOnce      = 8
+	maxReads           = 3 // from the start, while versions are cleaned away
 )
 
 // history follows the log of one table.
@@ -33,11 +34,20 @@ type history struct {
 	gate     chan struct{}
 	state    *state
 	listedAt time.Time
+
+	// empty is where a reading from the start begins.
+	empty *state
+	old   older
 }
 
 func newHistory(b bucket.Bucket, opts Options, spec offline.Spec, l *layout) *history {
-	h := &history{bucket: b, opts: opts, path: spec.Path, layout: l, gate: make(chan struct{}, 1), state: newState(spec)}
+	h := &history{
+		bucket: b, opts: opts, path: spec.Path, layout: l,
+		gate: make(chan struct{}, 1), state: newState(spec), empty: newState(spec),
+		old: older{gate: make(chan struct{}, 1)},
+	}
 	h.gate <- struct{}{}
+	h.old.gate <- struct{}{}
 	return h
 }
 
@@ -53,19 +63,50 @@ func (h *history) advance(ctx context.Context, relist bool) (*state, error) {
 	defer func() { h.gate <- struct{}{} }()
 
 	began := h.opts.Now()
-	next := h.state
-	var err error
-	if relist || began.Sub(h.listedAt) >= h.opts.SnapshotAge {
-		if next, err = h.readListed(ctx, next); err != nil {
-			return nil, err
-		}
-		h.listedAt = began
-	}
-	if next, err = h.readNext(ctx, next); err != nil {
+	next, err := h.readAgain(ctx, relist)
+	if err != nil {
 		return nil, err
+	}
+	if relist || began.Sub(h.listedAt) >= h.opts.SnapshotAge {
+		h.listedAt = began
 	}
 	h.state = next
 	return next, nil
+}
+
+// readAgain reads what comes after h.state, and again from the newest checkpoint
+// when that fails, or takes so long, that a cleanup may have been at work meanwhile.
+func (h *history) readAgain(ctx context.Context, relist bool) (*state, error) {
+	from := h.state
+	for reads := 1; ; reads++ {
+		began := h.opts.Now()
+		next, err := h.read(ctx, from, began, relist)
+		doubtful := errors.Is(err, bucket.ErrNotFound) || err == nil && h.opts.Now().Sub(began) >= h.opts.trustAge()
+		if !doubtful || reads == maxReads {
+			return next, err
+		}
+		found, listErr := h.list(ctx, from.number)
+		switch {
+		case listErr != nil:
+			return nil, listErr
+		case found.newest() <= from.number: // only what a checkpoint replaces is ever cleaned away
+			return next, err
+		}
+		from, relist = h.empty, true
+	}
+}
+
+// read returns the state after s. The listing that s comes from may be so old that
+// versions after it were cleaned away since, and that a writer who was stopped as
+// long has put his into the hole. A checkpoint cannot be deceived so.
+func (h *history) read(ctx context.Context, s *state, now time.Time, relist bool) (_ *state, err error) {
+	age := now.Sub(h.listedAt)
+	if relist || age >= h.opts.SnapshotAge {
+		if s, err = h.readListed(ctx, s, age < h.opts.trustAge()); err != nil {
+			return nil, err
+		}
+	}
+	return h.readNext(ctx, s)
 }
 
 // create puts the first version unless there is one, whose layout must fit then.
@@ -117,48 +158,40 @@ func newUUID() string {
 // readListed applies the versions after s that a listing shows. A listing may
 // miss a version that is put while it runs and show a later one, so all numbers
 // up to the last are read, and only one that cannot be read is missing.
-func (h *history) readListed(ctx context.Context, s *state) (*state, error) {
-	last, err := h.list(ctx, s)
-	if err != nil || last == s.number {
-		return s, err
+func (h *history) readListed(ctx context.Context, s *state, trusted bool) (*state, error) {
+	if s.number < 0 {
+		return h.load(ctx)
 	}
-	next := s.clone()
-	for from := s.number + 1; from <= last; from += versionsAtOnce {
-		if err := h.readRange(ctx, next, from, min(last, from+versionsAtOnce-1)); err != nil {
-			return nil, err
-		}
+	found, err := h.list(ctx, s.number)
+	switch {
+	case err != nil:
+		return nil, err
+	case !trusted && found.newest() > s.number:
+		return h.load(ctx)
+	case found.last <= s.number:
+		return s, nil
 	}
-	return next, nil
+	next := s.clone(h.expired(s))
+	return next, h.replay(ctx, next, found.last)
 }
 
-// list returns the last version in the log, the one of s if none came after it.
-func (h *history) list(ctx context.Context, s *state) (last int64, err error) {
-	after := ""
-	if s.number >= 0 {
-		after = versionKey(h.path, s.number)
+// expired is the time before which tombstones of s are of no use. It goes by the
+// log's clock, so that all who look at a version agree, but never by one that is fast.
+func (h *history) expired(s *state) window.Time {
+	return min(s.clock, window.FromTime(h.opts.Now())).Add(-h.opts.Retention)
+}
+
+// replay applies the versions after s up to the last.
+func (h *history) replay(ctx context.Context, s *state, last int64) error {
+	if last-s.number > maxVersionsPerRead {
+		return fmt.Errorf("log reaches from version %d to %d, at most %d are read at once", s.number, last, maxVersionsPerRead)
 	}
-	last = s.number
-	checkpoint := false
-	for info, err := range h.bucket.List(ctx, logFolder(h.path), after) {
-		if err != nil {
-			return 0, fmt.Errorf("list log: %w", err)
-		}
-		checkpoint = checkpoint || strings.Contains(info.Key[len(logFolder(h.path)):], "checkpoint")
-		number, ok := parseVersionKey(h.path, info.Key)
-		if !ok {
-			continue
-		}
-		last = number
-		if last-s.number > maxVersionsPerRead {
-			return 0, fmt.Errorf("log reaches to version %d, at most %d are read at once", last, maxVersionsPerRead)
+	for from := s.number + 1; from <= last; from += versionsAtOnce {
+		if err := h.readRange(ctx, s, from, min(last, from+versionsAtOnce-1)); err != nil {
+			return err
 		}
 	}
-	if s.number < 0 && checkpoint {
-		if _, err := h.readVersion(ctx, 0); errors.Is(err, bucket.ErrNotFound) {
-			return 0, fmt.Errorf("%w: the first versions were cleaned away, and checkpoints cannot be read", offline.ErrHistoryGone)
-		}
-	}
-	return last, nil
+	return nil
 }
 
 // readRange reads versions at once and applies them in order.
@@ -198,7 +231,7 @@ func (h *history) readNext(ctx context.Context, s *state) (*state, error) {
 			return nil, err
 		}
 		if next == s {
-			next = s.clone()
+			next = s.clone(h.expired(s))
 		}
 		if err := h.applyTo(next, v); err != nil {
 			return nil, err

@@ -55,6 +55,8 @@ type tableFormat struct {
 
 type metaData struct {
 	ID               string            `json:"id"`
+	Name             string            `json:"name,omitempty"`
+	Description      string            `json:"description,omitempty"`
 	Format           tableFormat       `json:"format"`
 	SchemaString     string            `json:"schemaString"`
 	PartitionColumns []string          `json:"partitionColumns"`
@@ -173,18 +175,22 @@ func (v *version) decodeAction(name string, body json.RawMessage) error {
 	return fmt.Errorf("%w: unknown action", offline.ErrMismatch)
 }
 
-// decodeInfo takes Tilery's part only: other writers put there what they like.
+// decodeInfo takes the time and Tilery's part: other writers put there what they like.
 func (v *version) decodeInfo(body json.RawMessage) error {
 	if v.info != nil {
 		return fmt.Errorf("%w: given twice", offline.ErrCorrupt)
 	}
 	var ours struct {
-		Tilery *tileryInfo `json:"tilery"`
+		Timestamp json.RawMessage `json:"timestamp"`
+		Tilery    *tileryInfo     `json:"tilery"`
 	}
 	if err := json.Unmarshal(body, &ours); err != nil {
 		return fmt.Errorf("%w: %w", offline.ErrCorrupt, err)
 	}
 	v.info = &commitInfo{Tilery: ours.Tilery}
+	if json.Unmarshal(ours.Timestamp, &v.info.Timestamp) != nil {
+		v.info.Timestamp = 0 // in a form of another writer
+	}
 	return nil
 }
 
@@ -221,17 +227,33 @@ func (p protocol) supported() error {
 // logFolder is where the versions of a table lie.
 func logFolder(table string) string { return table + "/_delta_log/" }
 
-func versionKey(table string, number int64) string {
-	return fmt.Sprintf("%s%020d.json", logFolder(table), number)
+// numberKey is less than the keys of all that the log holds of a version, and
+// greater than those of versions before it.
+func numberKey(table string, number int64) string {
+	return fmt.Sprintf("%s%020d", logFolder(table), number)
 }
 
-// parseVersionKey returns the number of a version's key; other objects of the
-// log folder (checkpoints, checksums) are not versions.
-func parseVersionKey(table, key string) (int64, bool) {
-	digits, ok := strings.CutSuffix(strings.TrimPrefix(key, logFolder(table)), ".json")
+func versionKey(table string, number int64) string {
+	return numberKey(table, number) + "." + versionKind
+}
+
+func checkpointKey(table string, number int64) string {
+	return numberKey(table, number) + "." + checkpointKind
+}
+
+// Kinds of objects in a log, as their keys end. There are others.
+const (
+	versionKind    = "json"
+	checkpointKind = "checkpoint.parquet" // in one file
+)
+
+// parseLogKey returns which version an object of the log is about, and its kind;
+// false: it is not about one version.
+func parseLogKey(table, key string) (number int64, kind string, ok bool) {
+	digits, kind, ok := strings.Cut(strings.TrimPrefix(key, logFolder(table)), ".")
 	if !ok || len(digits) != 20 {
-		return 0, false
+		return 0, "", false
 	}
 	number, err := strconv.ParseInt(digits, 10, 64)
-	return number, err == nil && number >= 0
+	return number, kind, err == nil && number >= 0
 }

@@ -2,7 +2,6 @@ package delta_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -102,24 +101,6 @@ func TestGapsAfterTheHeadAreFoundByListing(t *testing.T) {
 	now = now.Add(25 * time.Second)
 	_, err := table.Snapshot(t.Context())
 	require.ErrorIs(t, err, offline.ErrCorrupt, "over a minute after the last listing")
-}
-
-func TestCleanedLogsAreRefusedClearly(t *testing.T) {
-	t.Parallel()
-	for _, rest := range []int{0, 2, 3} { // versions that are gone
-		b := threeVersions(t)
-		for version := range rest + 1 {
-			require.NoError(t, b.Delete(t.Context(), logKey(version)))
-		}
-		put(t, b, fmt.Sprintf("%s/_delta_log/%020d.checkpoint.parquet", offlinetest.Spec().Path, rest), "PAR1")
-		put(t, b, offlinetest.Spec().Path+"/_delta_log/_last_checkpoint", "{}")
-		err := reopen(t, b)
-		require.ErrorIs(t, err, offline.ErrHistoryGone)
-		require.NotErrorIs(t, err, offline.ErrCorrupt)
-	}
-	b := threeVersions(t)
-	put(t, b, fmt.Sprintf("%s/_delta_log/%020d.checkpoint.parquet", offlinetest.Spec().Path, 2), "PAR1")
-	require.NoError(t, reopen(t, b), "with a whole log a checkpoint is not needed")
 }
 
 func TestVersionsThatContradictTheTableAreRefused(t *testing.T) {

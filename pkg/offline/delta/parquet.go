@@ -68,9 +68,11 @@ func (w *fileWriter) open(sample arrow.Record) (err error) {
 		parquet.WithDictionaryPageSizeLimit(pageBytes),
 	}
 	for i, field := range w.spec.Schema.Fields() {
-		if rarelyRepeats(sample.Column(i)) {
-			options = append(options, parquet.WithDictionaryPath(parquet.ColumnPath{field.Name}, false))
+		path, values := leaf(field.Name, sample.Column(i))
+		if rarelyRepeats(values) {
+			options = append(options, parquet.WithDictionaryPath(path, false))
 		}
+		values.Release()
 	}
 	props := parquet.NewWriterProperties(options...)
 	w.parquet, err = pqarrow.NewFileWriter(w.spec.Schema, w.sink, props, pqarrow.NewArrowWriterProperties())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tilery/tilery/pkg/bucket"
@@ -17,30 +18,29 @@ const retentionShare = 4
 
 // planner plans one commit against one snapshot after the other.
 type planner struct {
-	table  *table
-	commit offline.Commit
-	seen   map[string]bool      // files of builds that were found in the bucket
-	copies map[string]remainder // of straddling files, by remainderKey
+	table    *table
+	commit   offline.Commit
+	outcomes []offline.Outcome    // by build, in the snapshot that was planned for last
+	seen     map[string]bool      // files of builds that were found in the bucket
+	copies   map[string]remainder // of straddling files, by remainderKey
 }
 
 func newPlanner(t *table, c offline.Commit) *planner {
 	return &planner{table: t, commit: c, seen: map[string]bool{}, copies: map[string]remainder{}}
 }
 
-// plan is what a version right after one snapshot does. It says nothing for others.
-type plan struct {
-	outcomes []offline.Outcome
-	windows  []offline.Build // that become visible
-	copies   []offline.File  // of rows that stay
-	removes  []offline.File
-}
-
 func (p *planner) plan(ctx context.Context, s *state) (*plan, error) {
-	out := &plan{outcomes: make([]offline.Outcome, len(p.commit.Builds))}
+	out := newPlan("WRITE", p.commit.ID, p.commit.Job)
+	out.info.Generation, out.info.Online = p.commit.Generation, p.commit.Online
+	out.parameters["mode"] = "Append"
+	if p.commit.Overwrite {
+		out.parameters["mode"] = "Overwrite"
+	}
+	p.outcomes = make([]offline.Outcome, len(p.commit.Builds))
 	var replaced []window.Interval
 	for i, b := range p.commit.Builds {
 		outcome, settled := settle(s, b, p.commit.Overwrite)
-		out.outcomes[i] = outcome
+		p.outcomes[i] = outcome
 		if settled {
 			continue
 		}
@@ -48,10 +48,13 @@ func (p *planner) plan(ctx context.Context, s *state) (*plan, error) {
 			return nil, fmt.Errorf("build of window %v: %w", b.Window, err)
 		}
 		out.windows = append(out.windows, b)
-		replaced = append(replaced, b.Window)
+		// A window that is not covered has no rows, though a compacted file may span it.
+		if _, covered := s.readAt[b.Window.Start]; covered {
+			replaced = append(replaced, b.Window)
+		}
 	}
 	if len(out.windows) == 0 {
-		return out, nil
+		return nil, nil
 	}
 	if version, used := s.committedBy(p.commit.ID); used {
 		return nil, fmt.Errorf("commit id was used by version %d, for other builds", version)
@@ -79,6 +82,12 @@ func settle(s *state, b offline.Build, overwrite bool) (outcome offline.Outcome,
 // holds reports whether the rows of b are those of its window in s. It is asked
 // when their ReadAt is the same.
 func holds(s *state, b offline.Build) bool {
+	if made, ok := s.winner(b.Window); ok {
+		return sameFiles(made, b.Files)
+	}
+	// The version that covered the window is no longer known. A file of the build
+	// shows that it won, until a compaction or an overwrite of other windows takes
+	// it. Then the retry of a commit is told that its window is covered, not by whom.
 	for _, f := range b.Files {
 		if _, live := s.files[f.Path]; !live {
 			return false
@@ -88,20 +97,57 @@ func holds(s *state, b offline.Build) bool {
 		return true
 	}
 	for _, f := range s.files {
-		if b.Window.Covers(span(f)) {
+		if b.Window.Overlaps(span(f)) {
 			return false
 		}
 	}
 	return true
 }
 
-// checkFiles returns ErrStale when files of b are gone, or so old that a vacuum
-// might take them before it sees the commit.
+// winner returns the files of the build that covers w, as they were committed.
+func (s *state) winner(w window.Interval) (files []offline.File, ok bool) {
+	for _, e := range slices.Backward(s.past) {
+		if !slices.Contains(e.change.Windows, w) {
+			continue
+		}
+		for _, f := range e.change.Added {
+			// Copies in the same version hold rows outside its windows only.
+			if w.Covers(span(f)) {
+				files = append(files, f)
+			}
+		}
+		return files, true
+	}
+	return nil, false
+}
+
+func sameFiles(a, b []offline.File) bool {
+	paths := func(files []offline.File) []string {
+		out := make([]string, len(files))
+		for i, f := range files {
+			out[i] = f.Path
+		}
+		slices.Sort(out)
+		return out
+	}
+	return slices.Equal(paths(a), paths(b))
+}
+
+// tooOld returns ErrStale for a file that no version names and that is so old that
+// a vacuum might take it before it sees the version that is to name it.
+func (t *table) tooOld(f offline.File) error {
+	limit := t.opts.Retention / retentionShare
+	if age := t.opts.Now().Sub(f.WrittenAt.Time()); age >= limit {
+		return fmt.Errorf("%w: file %s is %v old, at most %v is allowed", offline.ErrStale, f.Path, age.Round(time.Second), limit)
+	}
+	return nil
+}
+
+// checkFiles returns ErrStale when files of b are gone or too old.
 func (p *planner) checkFiles(ctx context.Context, b offline.Build) error {
-	limit := p.table.opts.Retention / retentionShare
 	for _, f := range b.Files {
-		if age := p.table.opts.Now().Sub(f.WrittenAt.Time()); age >= limit {
-			return fmt.Errorf("%w: file %s is %v old, at most %v is allowed", offline.ErrStale, f.Path, age.Round(time.Second), limit)
+		if err := p.table.tooOld(f); err != nil {
+			return err
 		}
 		if p.seen[f.Path] {
 			continue
@@ -140,31 +186,46 @@ func (p *planner) replace(ctx context.Context, s *state, windows window.Set, out
 		}
 		out.removes = append(out.removes, f)
 		if rest.file != nil {
-			out.copies = append(out.copies, *rest.file)
+			out.adds = append(out.adds, *rest.file)
 		}
 	}
 	return nil
 }
 
+// plan is what a version right after one snapshot does. It says nothing for others.
+type plan struct {
+	operation  string
+	parameters map[string]string
+	info       tileryInfo
+	keepsRows  bool            // the rows added are those removed
+	removes    []offline.File  // live in the snapshot
+	adds       []offline.File  // of rows that stay: their sequence numbers do too
+	windows    []offline.Build // that become visible
+}
+
+func newPlan(operation, id, job string) *plan {
+	return &plan{operation: operation, parameters: map[string]string{}, info: tileryInfo{CommitID: id, Job: job}}
+}
+
 // encode renders the plan as the given version.
-func (p *plan) encode(c offline.Commit, number, millis int64) ([]byte, error) {
-	mode := "Append"
-	if c.Overwrite {
-		mode = "Overwrite"
-	}
-	info := &tileryInfo{CommitID: c.ID, Job: c.Job, Generation: c.Generation, Online: c.Online}
+func (p *plan) encode(number, millis int64) ([]byte, error) {
+	info := p.info
 	actions := []map[string]any{{"commitInfo": commitInfo{
 		Timestamp:           millis,
-		Operation:           "WRITE",
-		OperationParameters: map[string]string{"mode": mode},
+		Operation:           p.operation,
+		OperationParameters: p.parameters,
 		EngineInfo:          engineInfo,
-		Tilery:              info,
+		Tilery:              &info,
 	}}}
 	for _, f := range p.removes {
-		actions = append(actions, map[string]any{"remove": removeOf(f, millis)})
+		remove := removeOf(f, millis)
+		remove.DataChange = !p.keepsRows
+		actions = append(actions, map[string]any{"remove": remove})
 	}
-	for _, f := range p.copies {
-		actions = append(actions, map[string]any{"add": addOf(f)})
+	for _, f := range p.adds {
+		add := addOf(f)
+		add.DataChange = !p.keepsRows
+		actions = append(actions, map[string]any{"add": add})
 	}
 	for _, b := range p.windows {
 		for _, f := range b.Files {

@@ -28,6 +28,7 @@ type reader struct {
 	file    *file.Reader
 	columns []*pqarrow.ColumnReader
 	left    int64 // rows not read yet
+	batch   int64 // rows of a record at most
 	record  arrow.Record
 }
 
@@ -41,7 +42,7 @@ func openReader(ctx context.Context, b bucket.Bucket, spec offline.Spec, f offli
 	case object.Size() != f.Size:
 		return nil, fmt.Errorf("%w: file has %d bytes, the log says %d", offline.ErrCorrupt, object.Size(), f.Size)
 	}
-	r := &reader{path: f.Path, source: &source{RangeReader: object}, schema: spec.Schema, left: f.Rows}
+	r := &reader{path: f.Path, source: &source{RangeReader: object}, schema: spec.Schema, left: f.Rows, batch: maxRecordRows}
 	if err := guard(func() error { return r.open(ctx) }); err != nil {
 		return nil, errors.Join(r.judge(err), r.Close())
 	}
@@ -145,7 +146,7 @@ func (r *reader) Next() (arrow.Record, error) {
 }
 
 func (r *reader) next() error {
-	rows := min(r.left, maxRecordRows)
+	rows := min(r.left, r.batch)
 	columns := make([]arrow.Array, 0, len(r.columns))
 	defer func() {
 		for _, column := range columns {

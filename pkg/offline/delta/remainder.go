@@ -22,10 +22,11 @@ type remainder struct {
 	file  *offline.File // the other rows; nil when there are none
 }
 
-// remainder copies the rows of f outside the windows, once per commit.
+// remainder copies the rows of f outside the windows, once per commit unless that
+// takes so long that the copy could be vacuumed: a process may have stood still.
 func (p *planner) remainder(ctx context.Context, f offline.File, windows window.Set) (remainder, error) {
 	key := fmt.Sprint(f.Path, windows)
-	if rest, ok := p.copies[key]; ok {
+	if rest, ok := p.copies[key]; ok && (rest.file == nil || p.table.tooOld(*rest.file) == nil) {
 		return rest, nil
 	}
 	rest, err := copyRemainder(ctx, p.table, f, windows)

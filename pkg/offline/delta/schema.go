@@ -103,8 +103,12 @@ type deltaField struct {
 
 func deltaType(t arrow.DataType) (any, error) {
 	switch t := t.(type) {
+	case *arrow.Int32Type:
+		return "integer", nil
 	case *arrow.Int64Type:
 		return "long", nil
+	case *arrow.Float32Type:
+		return "float", nil
 	case *arrow.Float64Type:
 		return "double", nil
 	case *arrow.BooleanType:

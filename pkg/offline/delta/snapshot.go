@@ -10,14 +10,28 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
+// A state remembers at least so many of the newest versions, at most twice as many.
+const (
+	keptChanges   = 256
+	keptCommitIDs = 1000
+)
+
 // state is a table at a version. It is never changed once it was handed out.
 type state struct {
-	spec   offline.Spec // with the partition of the table, once there is one
-	number int64        // of the version; -1: there is no table
-	files  map[string]offline.File
-	readAt map[window.Time]window.Time
-	fence  int64
-	past   []entry // by version, from 0
+	spec     offline.Spec // with the partition of the table, once there is one
+	number   int64        // of the version; -1: there is no table
+	protocol protocol
+	metaData metaData
+	files    map[string]offline.File
+	readAt   map[window.Time]window.Time
+	fence    int64
+	txns     map[string]transaction // of other programs, by application id
+	clock    window.Time            // the latest time at which a version was made
+	// tombstones are the files that were removed, and when; zero: it is not known.
+	// Those removed before the retention may be missing.
+	tombstones map[string]window.Time
+	past       []entry  // the newest versions, in order
+	commits    []string // ids of the newest versions, in order; "" of other programs
 }
 
 // entry is what is remembered of a version.
@@ -27,17 +41,31 @@ type entry struct {
 }
 
 func newState(spec offline.Spec) *state {
-	return &state{spec: spec, number: -1, files: map[string]offline.File{}, readAt: map[window.Time]window.Time{}}
+	return &state{
+		spec:       spec,
+		number:     -1,
+		files:      map[string]offline.File{},
+		readAt:     map[window.Time]window.Time{},
+		txns:       map[string]transaction{},
+		tombstones: map[string]window.Time{},
+	}
 }
 
-// clone returns a state to apply versions to. past is shared: it only grows, and
-// histories are advanced one at a time, from the state that was installed last.
-func (s *state) clone() *state {
+// clone returns a state to apply versions to, without tombstones before expired.
+// past and commits are shared: they only grow, or are made anew, and histories are
+// advanced one at a time, from the state that was installed last.
+func (s *state) clone(expired window.Time) *state {
 	next := *s
 	next.files = maps.Clone(s.files)
 	next.readAt = maps.Clone(s.readAt)
+	next.txns = maps.Clone(s.txns)
+	next.tombstones = maps.Clone(s.tombstones)
+	maps.DeleteFunc(next.tombstones, func(_ string, removed window.Time) bool { return removed < expired })
 	return &next
 }
+
+// oldest returns the version after which the changes are remembered.
+func (s *state) oldest() int64 { return s.number - int64(len(s.past)) }
 
 // apply moves s to the next version. After an error s is useless.
 func (s *state) apply(l *layout, v *version) error {
@@ -48,7 +76,7 @@ func (s *state) apply(l *layout, v *version) error {
 		return fmt.Errorf("%w: the first version does not describe a table", offline.ErrCorrupt)
 	}
 	if v.protocol != nil {
-		if err := v.protocol.supported(); err != nil {
+		if err := s.applyProtocol(*v.protocol); err != nil {
 			return err
 		}
 	}
@@ -59,6 +87,9 @@ func (s *state) apply(l *layout, v *version) error {
 	}
 	s.number = v.number
 	made := entry{change: offline.Change{Version: v.number}}
+	if v.info != nil {
+		s.clock = max(s.clock, timeOfMillis(v.info.Timestamp))
+	}
 	if v.info != nil && v.info.Tilery != nil {
 		made.commitID = v.info.Tilery.CommitID
 		made.change.Online = v.info.Tilery.Online
@@ -68,8 +99,23 @@ func (s *state) apply(l *layout, v *version) error {
 			return err
 		}
 	}
-	s.past = append(s.past, made)
+	s.past = appendKept(s.past, made, keptChanges)
+	s.commits = appendKept(s.commits, made.commitID, keptCommitIDs)
 	return nil
+}
+
+// appendKept appends v, and lets go of all but the last n elements when there are
+// twice as many.
+func appendKept[T any](list []T, v T, n int) []T {
+	if len(list) >= 2*n {
+		list = slices.Clone(list[len(list)-n+1:])
+	}
+	return append(list, v)
+}
+
+func (s *state) applyProtocol(p protocol) error {
+	s.protocol = p
+	return p.supported()
 }
 
 // applyMetaData takes the table's partition from its first version. It cannot
@@ -85,7 +131,7 @@ func (s *state) applyMetaData(l *layout, m metaData) error {
 	if s.number >= 0 && partition != s.spec.Partition {
 		return fmt.Errorf("%w: %s changes from %s to %s", offline.ErrMismatch, partitionSetting, s.spec.Partition, partition)
 	}
-	s.spec.Partition = partition
+	s.spec.Partition, s.metaData = partition, m
 	return nil
 }
 
@@ -96,6 +142,7 @@ func (s *state) applyRemoves(v *version, change *offline.Change) error {
 			return fmt.Errorf("%w: removed file %s is not live", offline.ErrCorrupt, r.Path)
 		}
 		delete(s.files, r.Path)
+		s.tombstones[r.Path] = r.time()
 		change.Removed = append(change.Removed, f)
 	}
 	return nil
@@ -103,49 +150,79 @@ func (s *state) applyRemoves(v *version, change *offline.Change) error {
 
 func (s *state) applyAdds(v *version, change *offline.Change) error {
 	for _, a := range v.adds {
-		f, err := a.file(s.spec)
+		f, err := s.applyAdd(a)
 		if err != nil {
 			return err
 		}
-		if _, live := s.files[f.Path]; live {
-			return fmt.Errorf("%w: file %s is added twice", offline.ErrCorrupt, f.Path)
-		}
-		if f.Seq < 0 || f.Seq > v.number {
-			return fmt.Errorf("%w: file %s has sequence number %d", offline.ErrCorrupt, f.Path, f.Seq)
-		}
-		s.files[f.Path] = f
 		change.Added = append(change.Added, f)
 	}
 	return nil
 }
 
+func (s *state) applyAdd(a addFile) (offline.File, error) {
+	f, err := a.file(s.spec)
+	if err != nil {
+		return f, err
+	}
+	if _, live := s.files[f.Path]; live {
+		return f, fmt.Errorf("%w: file %s is added twice", offline.ErrCorrupt, f.Path)
+	}
+	if f.Seq < 0 || f.Seq > s.number {
+		return f, fmt.Errorf("%w: file %s has sequence number %d", offline.ErrCorrupt, f.Path, f.Seq)
+	}
+	s.files[f.Path] = f
+	delete(s.tombstones, f.Path)
+	return f, nil
+}
+
 func (s *state) applyTxns(v *version, change *offline.Change) error {
 	for _, x := range v.txns {
-		if x.AppID == fenceID {
-			s.fence = x.Version
-			continue
-		}
-		w, ok, err := x.window(s.spec)
+		w, ok, err := s.applyTxn(x)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		if ok {
+			change.Windows = append(change.Windows, w)
 		}
-		at := window.Time(x.Version)
-		if before, covered := s.readAt[w.Start]; covered && at <= before {
-			return fmt.Errorf("%w: window %v read at %v is replaced by one read at %v", offline.ErrCorrupt, w, before, at)
-		}
-		s.readAt[w.Start] = at
-		change.Windows = append(change.Windows, w)
 	}
 	return nil
 }
 
-// committedBy returns the version with a commit id.
+// applyTxn returns the window that x covers; false: it covers none.
+func (s *state) applyTxn(x transaction) (window.Interval, bool, error) {
+	if x.AppID == fenceID {
+		s.fence = x.Version
+		return window.Interval{}, false, nil
+	}
+	w, ok, err := x.window(s.spec)
+	if err != nil {
+		return w, false, err
+	}
+	if !ok {
+		s.txns[x.AppID] = x
+		return w, false, nil
+	}
+	at := window.Time(x.Version)
+	if before, covered := s.readAt[w.Start]; covered && at <= before {
+		return w, false, fmt.Errorf("%w: window %v read at %v is replaced by one read at %v", offline.ErrCorrupt, w, before, at)
+	}
+	s.readAt[w.Start] = at
+	return w, true, nil
+}
+
+// committedBy returns the version with a commit id. It knows those of the newest
+// 1000 versions at least, since a checkpoint holds them too. An id matters only to
+// a call that is repeated, and an older one is not missed even then: a window that
+// was covered stays covered, so each build of a commit that is in the table is
+// found settled (as committed, done or superseded) before anybody asks for the id;
+// the files of a compaction are gone; and a version that says nothing may be there twice.
 func (s *state) committedBy(id string) (int64, bool) {
-	i := slices.IndexFunc(s.past, func(e entry) bool { return e.commitID == id })
-	return int64(i), i >= 0
+	for i, made := range slices.Backward(s.commits) {
+		if made == id {
+			return s.number - int64(len(s.commits)-1-i), true
+		}
+	}
+	return 0, false
 }
 
 // live returns the files of s by path.
@@ -168,10 +245,10 @@ func (s *state) snapshot() offline.Snapshot {
 	}
 }
 
-// changes returns copies of what the versions in (after, upTo] did.
+// changes returns copies of what the versions in (after, upTo] did, which are remembered.
 func (s *state) changes(after, upTo int64) []offline.Change {
 	out := make([]offline.Change, 0, upTo-after)
-	for _, e := range s.past[after+1 : upTo+1] {
+	for _, e := range s.past[after-s.oldest() : upTo-s.oldest()] {
 		c := e.change
 		c.Windows, c.Added, c.Removed = slices.Clone(c.Windows), slices.Clone(c.Added), slices.Clone(c.Removed)
 		out = append(out, c)

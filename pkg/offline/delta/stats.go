@@ -18,8 +18,8 @@ import (
 const maxStatsText = 64
 
 // stats gathers Delta's statistics of a file, by which readers skip it: bounds of
-// the keys, the time and Int64 columns. Floats have no bounds, since readers
-// disagree about NaN and -0.
+// the keys, the time and integer columns. Floats have no bounds, since readers
+// disagree about NaN and -0, and lists have no statistics.
 type stats struct {
 	rows    int64
 	time    int // index of the time column
@@ -42,7 +42,7 @@ type statsKind int
 const (
 	statsNone statsKind = iota // neither bounds nor nulls: nested columns
 	statsNulls
-	statsInt64
+	statsInteger
 	statsTime
 	statsText
 )
@@ -52,8 +52,8 @@ func newStats(spec offline.Spec) *stats {
 	for i, field := range spec.Schema.Fields() {
 		c := columnStats{name: field.Name, kind: statsNulls}
 		switch field.Type.ID() {
-		case arrow.INT64:
-			c.kind = statsInt64
+		case arrow.INT32, arrow.INT64:
+			c.kind = statsInteger
 		case arrow.TIMESTAMP:
 			if i == s.time {
 				c.kind = statsTime
@@ -81,13 +81,13 @@ func (s *stats) add(rec arrow.Record) {
 func (c *columnStats) add(column arrow.Array) {
 	c.nulls += int64(column.NullN())
 	switch column := column.(type) {
+	case *array.Int32:
+		addNumbers(c, column, column.Int32Values())
 	case *array.Int64:
-		if c.kind == statsInt64 {
-			c.addNumbers(column, column.Int64Values())
-		}
+		addNumbers(c, column, column.Int64Values())
 	case *array.Timestamp:
 		if c.kind == statsTime {
-			c.addNumbers(column, arrow.Int64Traits.CastFromBytes(arrow.TimestampTraits.CastToBytes(column.TimestampValues())))
+			addNumbers(c, column, column.TimestampValues())
 		}
 	case *array.String:
 		if c.kind == statsText {
@@ -96,12 +96,13 @@ func (c *columnStats) add(column arrow.Array) {
 	}
 }
 
-func (c *columnStats) addNumbers(column arrow.Array, values []int64) {
+func addNumbers[T int32 | int64 | arrow.Timestamp](c *columnStats, column arrow.Array, values []T) {
 	nulls := column.NullN() > 0
-	for row, v := range values {
+	for row, number := range values {
 		if nulls && column.IsNull(row) {
 			continue
 		}
+		v := int64(number)
 		if !c.seen {
 			c.seen, c.low, c.high = true, v, v
 		}
@@ -144,7 +145,7 @@ func (s *stats) encode() (string, error) {
 			continue
 		}
 		switch c.kind {
-		case statsInt64:
+		case statsInteger:
 			doc.Min[c.name], doc.Max[c.name] = c.low, c.high
 		case statsTime:
 			// Delta's text has milliseconds. Bounds may only widen: a rounded maximum

@@ -18,6 +18,7 @@ type Options struct {
 	MaxAttempts      int              // of a commit that meets others; default 20
 	SnapshotAge      time.Duration    // after which the log is listed again; default 1 minute
 	Retention        time.Duration    // after which unreferenced files may be deleted; default 7 days
+	ShortRetention   bool             // for tests: Vacuum takes a retention of less than a day
 	Now              func() time.Time // real time, for ages; default time.Now
 }
 
@@ -38,10 +39,16 @@ func (o Options) withDefaults() Options {
 		o.Retention = 7 * 24 * time.Hour
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		// Without the monotonic clock, which stands still while a machine sleeps: a
+		// snapshot that slept for a week would look fresh.
+		o.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	return o
 }
+
+// trustAge is how old a listing may be for the versions after it to be taken as
+// they are found. No log is cleaned of versions as young as that.
+func (o Options) trustAge() time.Duration { return 10 * o.SnapshotAge }
 
 // Store keeps tables in a bucket. It implements offline.Store.
 type Store struct {

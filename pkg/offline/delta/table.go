@@ -2,6 +2,7 @@ package delta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tilery/tilery/pkg/bucket"
@@ -50,14 +51,31 @@ func (t *table) Changes(ctx context.Context, after, upTo int64) ([]offline.Chang
 	if after < 0 || upTo < after || upTo > s.number {
 		return nil, fmt.Errorf("changes of %q: versions (%d, %d] of %d are asked for", t.spec.Path, after, upTo, s.number)
 	}
-	return s.changes(after, upTo), nil
+	out, err := t.history.changes(ctx, s, after, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("changes of %q in versions (%d, %d]: %w", t.spec.Path, after, upTo, err)
+	}
+	return out, nil
 }
 
 // OpenFile implements offline.Table.
 func (t *table) OpenFile(ctx context.Context, f offline.File) (offline.Reader, error) {
 	r, err := openReader(ctx, t.bucket, t.spec, f)
+	if errors.Is(err, bucket.ErrNotFound) && t.wasRemoved(ctx, f) {
+		return nil, fmt.Errorf("open file %s of %q: %w: it was removed and vacuumed", f.Path, t.spec.Path, offline.ErrHistoryGone)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open file %s of %q: %w", f.Path, t.spec.Path, err)
 	}
 	return r, nil
+}
+
+// wasRemoved reports whether f was committed and is no longer live.
+func (t *table) wasRemoved(ctx context.Context, f offline.File) bool {
+	s, err := t.history.advance(ctx, false)
+	if err != nil || f.Seq == 0 {
+		return false
+	}
+	_, live := s.files[f.Path]
+	return !live
 }

@@ -32,6 +32,7 @@ type world struct {
 	disk   bucket.Bucket
 	table  offline.Table
 	memory *buckettest.Memory // a copy of disk
+	opts   delta.Options      // of the processes of a scene
 	builds map[content]offline.Build
 	rows   map[content][]offlinetest.Row // of the table's windows too
 }
@@ -67,17 +68,19 @@ func (w *world) load() {
 	w.memory, err = buckettest.MemoryOf(w.t.Context(), w.disk)
 	require.NoError(w.t, err)
 	// Decoders that all share must not be made in the bubble of a schedule.
+	files := snapshotOf(w.t, w.table).Files
 	for _, b := range w.builds {
-		_, err := offlinetest.ReadRows(w.t.Context(), w.table, b.Files)
-		require.NoError(w.t, err)
+		files = append(files, b.Files...)
 	}
+	_, err = offlinetest.ReadRows(w.t.Context(), w.table, files)
+	require.NoError(w.t, err)
 }
 
 // open returns the table as a process sees it: in its first life it knows the
 // table as it was at the beginning, later it opens it in the middle of things.
 func (w *world) open(ctx context.Context, p *buckettest.Process, b bucket.Bucket) (table offline.Table, err error) {
 	begin := func() error {
-		table, err = delta.New(p.Bucket(b), delta.Options{}).Open(ctx, offlinetest.Spec())
+		table, err = delta.New(p.Bucket(b), w.opts).Open(ctx, offlinetest.Spec())
 		return err
 	}
 	if p.Life == 0 {

@@ -32,6 +32,11 @@ type Audited struct {
 type AuditedCommit struct {
 	ID      string
 	Windows map[window.Time]window.Time // that it covered: start -> ReadAt
+
+	operation string
+	added     int // files
+	removed   int
+	changes   bool // it says that it changes rows
 }
 
 // Audit reads the table of spec and checks the invariants that a log and its
@@ -43,6 +48,9 @@ func Audit(t testing.TB, b bucket.Bucket, spec offline.Spec) Audited {
 		Audited: Audited{Version: -1, ReadAt: map[window.Time]window.Time{}}}
 	for info, err := range b.List(t.Context(), spec.Path+"/_delta_log/", "") {
 		require.NoError(t, err)
+		if !strings.HasSuffix(info.Key, ".json") { // a checkpoint: the versions say all
+			continue
+		}
 		a.Version++
 		require.Equal(t, fmt.Sprintf("%s/_delta_log/%020d.json", spec.Path, a.Version), info.Key, "gap in the log")
 		data, err := b.Get(t.Context(), info.Key)
@@ -51,6 +59,7 @@ func Audit(t testing.TB, b bucket.Bucket, spec offline.Spec) Audited {
 		for line := range bytes.Lines(data) {
 			a.line(line)
 		}
+		a.checkKind()
 	}
 	for path := range a.live {
 		a.Paths = append(a.Paths, path)
@@ -77,42 +86,71 @@ type auditor struct {
 
 type auditedAction struct {
 	CommitInfo *struct {
-		Tilery struct {
+		Operation string `json:"operation"`
+		Tilery    struct {
 			CommitID string `json:"commit_id"`
 		} `json:"tilery"`
 	} `json:"commitInfo"`
-	Add    *struct{ Path string } `json:"add"`
-	Remove *struct{ Path string } `json:"remove"`
+	Add    *auditedFile `json:"add"`
+	Remove *auditedFile `json:"remove"`
 	Txn    *struct {
 		AppID   string `json:"appId"`
 		Version int64  `json:"version"`
 	} `json:"txn"`
 }
 
+type auditedFile struct {
+	Path       string `json:"path"`
+	DataChange bool   `json:"dataChange"`
+}
+
+// checkKind holds the newest version to what its operation promises: maintenance
+// changes neither rows nor coverage. That a compaction keeps the rows shows at the
+// end, when all rows are compared.
+func (a *auditor) checkKind() {
+	a.Helper()
+	c := a.Commits[a.Version]
+	if c.operation != "OPTIMIZE" && c.operation != "VACUUM" {
+		return
+	}
+	require.False(a, c.changes, "version %d changes rows", a.Version)
+	require.Empty(a, c.Windows, "version %d", a.Version)
+	if c.operation == "VACUUM" {
+		require.Zero(a, c.added+c.removed, "version %d", a.Version)
+	} else {
+		require.Less(a, c.added, c.removed, "version %d", a.Version)
+	}
+}
+
 func (a *auditor) line(line []byte) {
 	a.Helper()
 	var action auditedAction
 	require.NoError(a, json.Unmarshal(line, &action))
+	made := &a.Commits[a.Version]
 	switch {
 	case action.CommitInfo != nil:
 		id := action.CommitInfo.Tilery.CommitID
 		require.NotEmpty(a, id)
 		require.NotContains(a, a.ids, id, "B3: a commit id twice")
 		a.ids[id] = a.Version
-		a.Commits[a.Version].ID = id
+		made.ID, made.operation = id, action.CommitInfo.Operation
 	case action.Add != nil:
 		require.False(a, a.live[action.Add.Path], "%s is added twice", action.Add.Path)
 		a.live[action.Add.Path] = true
+		made.added++
+		made.changes = made.changes || action.Add.DataChange
 	case action.Remove != nil:
 		require.True(a, a.live[action.Remove.Path], "%s is removed, but not live", action.Remove.Path)
 		delete(a.live, action.Remove.Path)
+		made.removed++
+		made.changes = made.changes || action.Remove.DataChange
 	case action.Txn != nil && strings.HasPrefix(action.Txn.AppID, "w/"):
 		start, err := window.Parse(action.Txn.AppID[2:])
 		require.NoError(a, err)
 		readAt := window.Time(action.Txn.Version)
 		require.Greater(a, readAt, a.ReadAt[start], "B4: the ReadAt of %v went back, or B2: a build won twice", start)
 		a.ReadAt[start] = readAt
-		a.Commits[a.Version].Windows[start] = readAt
+		made.Windows[start] = readAt
 	}
 }
 

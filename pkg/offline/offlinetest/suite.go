@@ -36,6 +36,7 @@ func Run(t *testing.T, d Driver) {
 		{"Views", testViews},
 		{"Races", testRaces},
 		{"Faults", testFaults},
+		{"Maintain", testMaintain},
 		{"Model", testModel},
 	} {
 		t.Run(group.name, func(t *testing.T) {

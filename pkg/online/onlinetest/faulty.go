@@ -93,6 +93,11 @@ func (f Faulty) Drop(ctx context.Context, store string) error {
 	return f.call(ctx, "drop", func() error { return f.Store.Drop(ctx, store) })
 }
 
+// DropTree implements online.Store.
+func (f Faulty) DropTree(ctx context.Context, store string) error {
+	return f.call(ctx, "drop", func() error { return f.Store.DropTree(ctx, store) })
+}
+
 func (f Faulty) call(ctx context.Context, op string, do func() error) error {
 	fault := None
 	if f.Hook != nil {

@@ -45,8 +45,9 @@ func TestFaults(t *testing.T) {
 			_, err := faulty.Read(ctx, []online.Read{{Store: "s"}})
 			return err
 		},
-		"write": func(ctx context.Context) error { _, err := faulty.Write(ctx, write); return err },
-		"drop":  func(ctx context.Context) error { return faulty.Drop(ctx, "s") },
+		"write":     func(ctx context.Context) error { _, err := faulty.Write(ctx, write); return err },
+		"drop":      func(ctx context.Context) error { return faulty.Drop(ctx, "s") },
+		"drop tree": func(ctx context.Context) error { return faulty.DropTree(ctx, "s") },
 		"scan": func(ctx context.Context) (last error) {
 			for _, last = range faulty.Scan(ctx, "s") {
 			}

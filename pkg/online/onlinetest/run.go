@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		{"a scan yields every cell in key order", scanOrder},
 		{"a scan may be left and its cells written meanwhile", scanAndWrite},
 		{"a drop removes every cell of a store", drop},
+		{"a drop of a tree removes the stores below and no others", dropTree},
 		{"a drop leaves nothing of a write whose condition it ended", racingDrop},
 		{"calls at the limits pass", atLimits},
 		{"calls past the limits are refused", pastLimits},

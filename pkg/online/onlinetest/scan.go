@@ -102,3 +102,23 @@ func drop(t *testing.T, s online.Store) {
 		}
 	}
 }
+
+func dropTree(t *testing.T, s online.Store) {
+	ctx := t.Context()
+	require.NoError(t, s.DropTree(ctx, store), "stores that are not there")
+	at := func(name string) online.Key { return online.Key{Store: name, Kind: online.KindStatus} }
+	dropped := []string{store, store + "/epoch", store + "/epoch/below", store + "/\x00", store + "/"}
+	kept := []string{store + "0", store + "-epoch", store + "\x00/epoch", store[:len(store)-1], "workspace/view", "workspace/view/other/epoch"}
+	for _, name := range append(dropped, kept...) {
+		entity := at(name)
+		entity.Kind, entity.Entity = online.KindRow, []byte("e")
+		write(t, s, put(at(name), 1), put(entity, 1))
+	}
+	require.NoError(t, s.DropTree(ctx, store))
+	for _, name := range dropped {
+		require.Empty(t, scan(t, s, name), name)
+	}
+	for _, name := range kept {
+		require.Len(t, scan(t, s, name), 2, name)
+	}
+}

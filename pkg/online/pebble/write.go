@@ -55,6 +55,15 @@ func (s *Store) Write(ctx context.Context, writes []online.Write) ([]bool, error
 // Drop implements online.Store. It waits for the writes under way, since a
 // condition that was checked before it does not hold after it.
 func (s *Store) Drop(ctx context.Context, store string) error {
+	return s.drop(ctx, store, online.StoreRange(store))
+}
+
+// DropTree implements online.Store, as Drop.
+func (s *Store) DropTree(ctx context.Context, store string) error {
+	return s.drop(ctx, store, online.TreeRanges(store)...)
+}
+
+func (s *Store) drop(ctx context.Context, store string, ranges ...online.Range) error {
 	if err := checkStore(store); err != nil {
 		return err
 	}
@@ -64,9 +73,10 @@ func (s *Store) Drop(ctx context.Context, store string) error {
 	defer s.inUse.RUnlock()
 	unlock := s.locks.lockAll()
 	defer unlock()
-	r := online.StoreRange(store)
-	if err := s.db.DeleteRange(r.From, r.To, pebble.Sync); err != nil {
-		return fmt.Errorf("drop store %q: %w", store, err)
+	for _, r := range ranges {
+		if err := s.db.DeleteRange(r.From, r.To, pebble.Sync); err != nil {
+			return fmt.Errorf("drop store %q: %w", store, err)
+		}
 	}
 	return nil
 }

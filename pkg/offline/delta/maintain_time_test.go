@@ -1,0 +1,332 @@
+package delta_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/offline/delta"
+	"github.com/tilery/tilery/pkg/offline/offlinetest"
+	"github.com/tilery/tilery/pkg/window"
+)
+
+// Intervals of a table that lives fast: a week is four seconds.
+var hurried = delta.Options{Retention: 4 * time.Second, SnapshotAge: 200 * time.Millisecond, ShortRetention: true}
+
+const hurriedLog = 4 * time.Second // that is kept
+
+// guard is a bucket that knows who needs a data file: the log as it sees it being
+// put, whoever uploaded the file lately, and readers of snapshots.
+type guard struct {
+	bucket.Bucket
+	mu       sync.Mutex
+	uploaded map[string]time.Time
+	added    map[string]bool
+	removed  map[string]time.Time
+	held     map[*[]offline.File]time.Time // since when a reader may read files
+	wrong    []string
+}
+
+func newGuard(b bucket.Bucket) *guard {
+	return &guard{
+		Bucket: b, uploaded: map[string]time.Time{}, added: map[string]bool{},
+		removed: map[string]time.Time{}, held: map[*[]offline.File]time.Time{},
+	}
+}
+
+func (g *guard) Create(ctx context.Context, key string) (bucket.Writer, error) {
+	g.mu.Lock()
+	g.uploaded[tablePath(key)] = time.Now()
+	g.mu.Unlock()
+	return g.Bucket.Create(ctx, key)
+}
+
+func (g *guard) PutIfAbsent(ctx context.Context, key string, data []byte) error {
+	err := g.Bucket.PutIfAbsent(ctx, key, data)
+	if err == nil && strings.HasSuffix(key, ".json") {
+		g.note(data)
+	}
+	return err
+}
+
+// note takes the files of a version. Paths are unique, so the order of versions does not matter.
+func (g *guard) note(version []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for line := range strings.Lines(string(version)) {
+		var action struct{ Add, Remove *struct{ Path string } }
+		if err := json.Unmarshal([]byte(line), &action); err != nil {
+			g.wrong = append(g.wrong, err.Error())
+		}
+		if action.Add != nil {
+			g.added[action.Add.Path] = true
+		}
+		if action.Remove != nil {
+			g.removed[action.Remove.Path] = time.Now()
+		}
+	}
+}
+
+func (g *guard) Delete(ctx context.Context, key string) error {
+	if strings.HasSuffix(key, ".parquet") && !strings.Contains(key, "_delta_log") {
+		g.judge(tablePath(key))
+	}
+	return g.Bucket.Delete(ctx, key)
+}
+
+func (g *guard) judge(path string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	removed, dead := g.removed[path]
+	switch age := now.Sub(g.uploaded[path]); {
+	case g.added[path] && !dead:
+		g.wrong = append(g.wrong, "deleted, but live: "+path)
+	case dead && now.Sub(removed) < hurried.Retention:
+		g.wrong = append(g.wrong, fmt.Sprintf("deleted %v after its removal: %s", now.Sub(removed), path))
+	case age < hurried.Retention:
+		g.wrong = append(g.wrong, fmt.Sprintf("deleted %v after its upload: %s", age, path))
+	}
+	for files, since := range g.held {
+		for _, f := range *files {
+			if f.Path == path && now.Sub(since) < hurried.Retention {
+				g.wrong = append(g.wrong, fmt.Sprintf("deleted %v after a reader's snapshot: %s", now.Sub(since), path))
+			}
+		}
+	}
+}
+
+// hold tells of a reader; the function that it returns, of its end.
+func (g *guard) hold(files []offline.File, since time.Time) (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held[&files] = since
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.held, &files)
+	}
+}
+
+func tablePath(key string) string { return strings.TrimPrefix(key, offlinetest.Spec().Path+"/") }
+
+// busy is a table with all that can happen to it at once.
+type busy struct {
+	guard   *guard
+	archive *archive
+	reads   atomic.Int64 // numbers what is read: the ReadAt of builds
+	calls   atomic.Int64
+
+	mu      sync.Mutex
+	winners coverage // latest ReadAt that was reported as committed
+	stale   int
+	done    map[string]int // of maintenance, what it did
+}
+
+func (b *busy) id() string { return fmt.Sprint("call ", b.calls.Add(1)) }
+
+func (b *busy) open(ctx context.Context) (offline.Table, error) {
+	return delta.New(b.archive, hurried).Open(ctx, offlinetest.Spec())
+}
+
+// until calls do again and again until stop ends.
+func until(ctx, stop context.Context, do func() error) error {
+	for stop.Err() == nil {
+		if err := do(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// write builds and commits windows. Now and then it stands still in between, for
+// longer than a build may.
+func (b *busy) write(ctx, stop context.Context, random *rand.Rand) error {
+	table, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	return until(ctx, stop, func() error {
+		began := time.Now()
+		c := offline.Commit{ID: b.id(), Overwrite: random.IntN(3) > 0}
+		for _, n := range random.Perm(30)[:1+random.IntN(3)] {
+			id := offlinetest.ID{Window: hour(n), ReadAt: readAt(int(b.reads.Add(1)))}
+			build, err := offlinetest.Write(ctx, table, id.Window, id.ReadAt, offlinetest.RowsFor(id))
+			if err != nil {
+				return err
+			}
+			c.Builds = append(c.Builds, build)
+		}
+		pause := time.Duration(random.IntN(50)) * time.Millisecond
+		if random.IntN(20) == 0 {
+			pause = hurried.Retention / 3
+		}
+		standStill(ctx, pause)
+		return b.commit(ctx, table, c, began)
+	})
+}
+
+func standStill(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (b *busy) commit(ctx context.Context, table offline.Table, c offline.Commit, began time.Time) error {
+	result, err := table.Commit(ctx, c)
+	for errors.Is(err, offline.ErrConflict) {
+		result, err = table.Commit(ctx, c)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if errors.Is(err, offline.ErrStale) && time.Since(began) >= hurried.Retention/4 {
+		b.stale++
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i, o := range result.Outcomes {
+		if start := c.Builds[i].Window.Start; o == offline.Committed {
+			b.winners[start] = max(b.winners[start], c.Builds[i].ReadAt)
+		}
+	}
+	return nil
+}
+
+// read reads all files of a snapshot, sometimes slowly.
+func (b *busy) read(ctx, stop context.Context, random *rand.Rand) error {
+	table, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	return until(ctx, stop, func() error {
+		since := time.Now()
+		s, err := table.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		defer b.guard.hold(s.Files, since)()
+		if random.IntN(4) == 0 {
+			standStill(ctx, hurried.Retention/2)
+		}
+		rows, err := offlinetest.ReadRows(ctx, table, s.Files)
+		if time.Since(since) >= hurried.Retention {
+			return nil // too slow to be promised anything
+		}
+		if err != nil {
+			return err
+		}
+		return requireRows(s.ReadAt, rows)
+	})
+}
+
+func requireRows(covered coverage, rows []offlinetest.Row) error {
+	w := &world{rows: map[content][]offlinetest.Row{}}
+	for start, at := range covered {
+		id := offlinetest.ID{Window: window.Interval{Start: start, End: start.Add(time.Hour)}, ReadAt: at}
+		w.rows[content{start, at}] = offlinetest.RowsFor(id)
+	}
+	want, err := json.Marshal(w.rowsOf(covered))
+	if err != nil {
+		return err
+	}
+	got, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	if string(got) != string(want) {
+		return fmt.Errorf("rows are\n%s\nwant\n%s", got, want)
+	}
+	return nil
+}
+
+// maintain does all kinds of maintenance in turn.
+func (b *busy) maintain(ctx, stop context.Context) error {
+	table, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	return until(ctx, stop, func() error {
+		compacted, err := table.Compact(ctx, offline.CompactRequest{ID: b.id(), MinFiles: 4})
+		if err != nil && !errors.Is(err, offline.ErrConflict) {
+			return err
+		}
+		checkpoint, err := table.Checkpoint(ctx, 10)
+		if err != nil {
+			return err
+		}
+		cleaned, err := table.CleanLog(ctx, hurriedLog)
+		if err != nil {
+			return err
+		}
+		vacuumed, err := table.Vacuum(ctx, offline.VacuumRequest{ID: b.id()})
+		if err != nil && !errors.Is(err, offline.ErrConflict) {
+			return err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.done["compacted"] += compacted.Removed
+		b.done["checkpoint"] = int(max(checkpoint, 0))
+		b.done["cleaned"] += cleaned.Deleted
+		b.done["vacuumed"] += vacuumed.Files
+		return nil
+	})
+}
+
+// settled reports whether every kind of maintenance did something.
+func (b *busy) settled() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.done["compacted"] > 0 && b.done["checkpoint"] > 0 && b.done["cleaned"] > 0 && b.done["vacuumed"] > 0
+}
+
+func TestMaintenanceBesideWritersAndReadersLosesNothing(t *testing.T) {
+	t.Parallel()
+	const writers, readers, atLeast, atMost = 8, 4, 8 * time.Second, time.Minute
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	b := &busy{guard: newGuard(newBucket(t)), winners: coverage{}, done: map[string]int{}}
+	b.archive = newArchive(b.guard)
+	stop, end := context.WithCancel(t.Context())
+	defer end()
+	group, ctx := errgroup.WithContext(t.Context())
+	for i := range writers {
+		group.Go(func() error { return b.write(ctx, stop, rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	for i := range readers {
+		group.Go(func() error { return b.read(ctx, stop, rand.New(rand.NewPCG(seed, uint64(writers+i)))) })
+	}
+	group.Go(func() error { return b.maintain(ctx, stop) })
+	for began := time.Now(); ctx.Err() == nil && time.Since(began) < atMost; {
+		if time.Since(began) >= atLeast && b.settled() {
+			break
+		}
+		standStill(ctx, 100*time.Millisecond)
+	}
+	end()
+	require.NoError(t, group.Wait())
+	require.Empty(t, b.guard.wrong)
+	require.True(t, b.settled(), "%v", b.done)
+
+	audited := offlinetest.Audit(t, b.archive.whole(t), offlinetest.Spec())
+	require.Equal(t, b.winners, audited.ReadAt)
+	require.NoError(t, requireRows(audited.ReadAt, audited.Rows))
+	t.Logf("%d versions, %d live files, %d stale commits, %v", audited.Version, len(audited.Paths), b.stale, b.done)
+}

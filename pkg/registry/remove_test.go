@@ -1,0 +1,85 @@
+package registry_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/registry"
+)
+
+// aged is a bucket whose objects were put some days ago.
+type aged struct {
+	bucket.Bucket
+	days map[int64]int // by generation
+}
+
+func (a aged) Stat(ctx context.Context, key string) (bucket.Info, error) {
+	info, err := a.Bucket.Stat(ctx, key)
+	for number, days := range a.days {
+		if strings.HasSuffix(key, fmt.Sprintf("/%019d.json", number)) {
+			info.ModTime = info.ModTime.Add(-time.Duration(days) * 24 * time.Hour)
+		}
+	}
+	return info, err
+}
+
+func TestAStoreIsUsedUntilTheGenerationAfterItsLastIsOld(t *testing.T) {
+	t.Parallel()
+	days := map[int64]int{1: 30, 2: 10, 3: 8, 4: 1}
+	h := newHistory(t, aged{open(t), days})
+	a, b := "v/"+h.fingerprint("a"), "v/"+h.fingerprint("b")
+	h.apply(view("a"))
+	h.apply(view("b"))            // fills
+	h.switchOver()                // b serves
+	h.apply(feature.Repository{}) // the view is deleted
+	for since, want := range map[int][]string{0: {}, 2: {b}, 7: {b}, 9: {a, b}, 100: {a, b}} {
+		newest, used, err := h.UsedSince(t.Context(), "prod", time.Now().Add(-time.Duration(since)*24*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, h.last, newest)
+		require.ElementsMatch(t, want, slices.Collect(maps.Keys(used)), "%d days", since)
+	}
+}
+
+func TestARemovedStoreIsNeverUsedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, open(t))
+	a, b := h.fingerprint("a"), h.fingerprint("b")
+	h.apply(view("a"))
+	h.apply(view("b"))
+	stores := h.switchOver()
+	require.Len(t, stores.Retired, 1)
+	_, err := h.Remove(t.Context(), "prod", h.last.Number, []string{"v/" + b}, now)
+	require.ErrorContains(t, err, "is used")
+	_, err = h.Remove(t.Context(), "prod", h.last.Number-1, []string{"v/" + a}, now)
+	require.ErrorContains(t, err, "is used")
+
+	g, err := h.Remove(t.Context(), "prod", h.last.Number, []string{"v/" + a, "gone/" + a}, now)
+	require.NoError(t, err)
+	require.Equal(t, h.last.Repository, g.Repository)
+	require.Empty(t, g.Switched)
+	_, err = h.Remove(t.Context(), "prod", h.last.Number, []string{"v/" + a}, now)
+	require.ErrorIs(t, err, registry.ErrConflict)
+	require.Equal(t, registry.ViewStores{Serving: stores.Serving}, h.read(g))
+
+	stores = h.apply(view("a"))
+	again := fmt.Sprintf("%s-%d", a, h.last.Number)
+	require.Equal(t, &registry.Store{Fingerprint: again, Generation: h.last.Number}, stores.Filling)
+	with := view("a")
+	with.BatchFeatureViews[0].TTL = 1
+	require.Equal(t, again, h.apply(with).Filling.Fingerprint, "it is the same store")
+	require.Equal(t, again, h.switchOver().Serving.Fingerprint)
+	require.Equal(t, registry.Store{Fingerprint: again, Generation: h.last.Number + 1}, h.apply(view("a")).Serving)
+	h.apply(view("b"))
+	h.switchOver()
+	require.Equal(t, again, h.apply(view("a")).Filling.Fingerprint, "a way back finds what is there")
+	require.Equal(t, []string{"v/" + a, "gone/" + a}, h.last.Removed)
+}
