@@ -50,6 +50,8 @@ type FeatureViewProperties struct {
 	Mode                         string                `json:"mode"`
 	AggregationInterval          *feature.Duration     `json:"aggregation_interval"`
 	Aggregations                 []feature.Aggregation `json:"aggregations"`
+	AggregationSecondaryKey      *string               `json:"aggregation_secondary_key"`
+	LifetimeStartTime            *window.Time          `json:"lifetime_start_time"`
 	BatchSchedule                feature.Duration      `json:"batch_schedule"`
 	BatchTrigger                 feature.BatchTrigger  `json:"batch_trigger"`
 	IncrementalBackfills         bool                  `json:"incremental_backfills"`

@@ -111,6 +111,7 @@ func (s *Server) describeView(ctx context.Context, g *registry.Generation, name 
 		Entities:   v.BatchFeatureView.Entities, JoinKeys: keys, OnlineServingIndex: v.OnlineServingIndex,
 		TimestampField: v.TimestampField, Features: v.FeatureNames(), Sources: v.BatchFeatureView.Sources, Mode: v.Mode,
 		AggregationInterval: orNil(v.AggregationInterval), Aggregations: append([]feature.Aggregation{}, v.Aggregations...),
+		AggregationSecondaryKey: orNil(v.AggregationSecondaryKey), LifetimeStartTime: orNil(v.LifetimeStartTime),
 		BatchSchedule: feature.Duration(v.Schedule()), BatchTrigger: cmp.Or(v.BatchTrigger, feature.Scheduled),
 		IncrementalBackfills: v.IncrementalBackfills, MaxBackfillInterval: orNil(v.MaxBackfillInterval),
 		MaxSourceDataDelay: feature.Duration(v.DataDelay()), FeatureStartTime: v.FeatureStartTime,
