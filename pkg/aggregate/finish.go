@@ -12,6 +12,8 @@ type finisher struct {
 	function feature.Function
 	output   feature.Type
 	partials []int // of the layout, ordered by kind
+
+	percentile float64 // of approx_percentile, parsed once
 }
 
 func newFinisher(a feature.Aggregation, schema feature.Schema, partials []feature.Partial) (finisher, error) {
@@ -23,7 +25,7 @@ func newFinisher(a feature.Aggregation, schema feature.Schema, partials []featur
 	if err != nil {
 		return finisher{}, fmt.Errorf("aggregation of %q: %w", a.Column, err)
 	}
-	f := finisher{function: a.Function, output: output}
+	f := finisher{function: a.Function, output: output, percentile: a.Function.Percentile()}
 	for _, p := range own {
 		f.partials = append(f.partials, slices.Index(partials, p))
 	}
@@ -51,7 +53,12 @@ func (s *States) Finish(group, aggregation int) feature.Value {
 			return feature.Null
 		}
 		return feature.Float64Value(s.partials[f.partials[1]].(averager).mean(group, count))
+	case feature.VarPop, feature.VarSamp, feature.StddevPop, feature.StddevSamp:
+		return s.variance(f, group)
 	default:
+		if p, ok := s.partials[f.partials[0]].(*distributions); ok {
+			return p.quantile(group, f.percentile)
+		}
 		return s.partials[f.partials[0]].value(group)
 	}
 }

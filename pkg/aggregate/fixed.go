@@ -21,49 +21,18 @@ type fixed [fixedWords]uint64
 
 // add adds a finite x.
 func (f *fixed) add(x float64) {
-	b := math.Float64bits(x)
-	mantissa, shift := b&(1<<52-1), int(b>>52)&0x7ff
-	if shift != 0 {
-		mantissa |= 1 << 52
-		shift--
-	}
-	i := shift / 64
-	lo, hi := mantissa<<(shift%64), mantissa>>(64-shift%64)
-	if x < 0 {
-		var borrow uint64
-		f[i], borrow = bits.Sub64(f[i], lo, 0)
-		f[i+1], borrow = bits.Sub64(f[i+1], hi, borrow)
-		for i += 2; borrow != 0 && i < fixedWords; i++ {
-			f[i], borrow = bits.Sub64(f[i], 0, borrow)
-		}
-		return
-	}
-	var carry uint64
-	f[i], carry = bits.Add64(f[i], lo, 0)
-	f[i+1], carry = bits.Add64(f[i+1], hi, carry)
-	for i += 2; carry != 0 && i < fixedWords; i++ {
-		f[i], carry = bits.Add64(f[i], 0, carry)
-	}
+	mantissa, shift := mantissaOf(x)
+	addAt(f[:], shift, 0, mantissa, x < 0)
 }
 
 // plus adds g, which may be f.
-func (f *fixed) plus(g *fixed) {
-	var carry uint64
-	for i := range f {
-		f[i], carry = bits.Add64(f[i], g[i], carry)
-	}
-}
+func (f *fixed) plus(g *fixed) { addWords(f[:], g[:]) }
 
 func (f *fixed) isZero() bool { return *f == fixed{} }
 
 func (f *fixed) isNegative() bool { return f[fixedWords-1]>>63 == 1 }
 
-func (f *fixed) negate() {
-	carry := uint64(1)
-	for i := range f {
-		f[i], carry = bits.Add64(^f[i], 0, carry)
-	}
-}
+func (f *fixed) negate() { negate(f[:]) }
 
 // nearest returns the Float64 nearest to f, of two the even one; an infinity
 // when f is out of range.
@@ -96,6 +65,57 @@ func (f *fixed) dividedBy(n uint64) float64 {
 		return -x
 	}
 	return x
+}
+
+// mantissaOf returns the magnitude of a finite x as mantissa·2^(shift+unit).
+func mantissaOf(x float64) (mantissa uint64, shift int) {
+	b := math.Float64bits(x)
+	mantissa, shift = b&(1<<52-1), int(b>>52)&0x7ff
+	if shift != 0 {
+		mantissa |= 1 << 52
+		shift--
+	}
+	return mantissa, shift
+}
+
+// addAt adds hi·2^64+lo, or subtracts it, from bit shift of words on. The 128 bits
+// before the last word of words must have room for it.
+func addAt(words []uint64, shift int, hi, lo uint64, negative bool) {
+	words = words[shift/64:]
+	shift %= 64
+	low, middle, high := lo<<shift, hi<<shift|lo>>(64-shift), hi>>(64-shift)
+	if negative {
+		var borrow uint64
+		words[0], borrow = bits.Sub64(words[0], low, 0)
+		words[1], borrow = bits.Sub64(words[1], middle, borrow)
+		words[2], borrow = bits.Sub64(words[2], high, borrow)
+		for i := 3; borrow != 0 && i < len(words); i++ {
+			words[i], borrow = bits.Sub64(words[i], 0, borrow)
+		}
+		return
+	}
+	var carry uint64
+	words[0], carry = bits.Add64(words[0], low, 0)
+	words[1], carry = bits.Add64(words[1], middle, carry)
+	words[2], carry = bits.Add64(words[2], high, carry)
+	for i := 3; carry != 0 && i < len(words); i++ {
+		words[i], carry = bits.Add64(words[i], 0, carry)
+	}
+}
+
+// addWords adds what is as long, and may be the same.
+func addWords(words, other []uint64) {
+	var carry uint64
+	for i := range words {
+		words[i], carry = bits.Add64(words[i], other[i], carry)
+	}
+}
+
+func negate(words []uint64) {
+	carry := uint64(1)
+	for i := range words {
+		words[i], carry = bits.Add64(^words[i], 0, carry)
+	}
 }
 
 // nearest rounds words·2^exponent, exponent <= unit, to a Float64. It rounds once,

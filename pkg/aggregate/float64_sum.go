@@ -39,7 +39,7 @@ func twoSum(a, b float64) (sum, rest float64) {
 }
 
 func (p *float64Sums) fields() []arrow.Field {
-	return sumFields(p.column, arrow.PrimitiveTypes.Float64)
+	return sumFields("sum_"+p.column, arrow.PrimitiveTypes.Float64)
 }
 
 func (p *float64Sums) grow(n int) { p.of = extend(p.of, n) }

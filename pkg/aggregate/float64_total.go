@@ -18,7 +18,12 @@ var canonicalNaN = math.Float64frombits(0x7ff8000000000000)
 // its lowest one above 2^-1074, as a uvarint, and the magnitude from that bit on,
 // least significant byte first.
 type float64Total struct {
-	finite              fixed
+	finite fixed
+	specials
+}
+
+// specials counts the values of a sum that are not finite.
+type specials struct {
 	nan, posInf, negInf uint64
 }
 
@@ -30,7 +35,7 @@ const (
 )
 
 // addSpecial counts x, which is not finite.
-func (t *float64Total) addSpecial(x float64) {
+func (t *specials) addSpecial(x float64) {
 	switch {
 	case x > 0:
 		t.posInf++
@@ -43,15 +48,19 @@ func (t *float64Total) addSpecial(x float64) {
 
 func (t *float64Total) plus(other *float64Total) {
 	t.finite.plus(&other.finite)
+	t.specials.plus(other.specials)
+}
+
+func (t *specials) plus(other specials) {
 	t.nan += other.nan
 	t.posInf += other.posInf
 	t.negInf += other.negInf
 }
 
-func (t *float64Total) hasSpecials() bool { return t.nan|t.posInf|t.negInf != 0 }
+func (t *specials) hasSpecials() bool { return t.nan|t.posInf|t.negInf != 0 }
 
 // special returns what the values that are not finite make of any sum or mean.
-func (t *float64Total) special() float64 {
+func (t *specials) special() float64 {
 	switch {
 	case t.nan > 0 || t.posInf > 0 && t.negInf > 0:
 		return canonicalNaN
@@ -79,39 +88,49 @@ func (t *float64Total) dividedBy(n uint64) float64 {
 }
 
 func (t *float64Total) append(dst []byte) []byte {
-	header := byte(headerValue)
-	magnitude := &t.finite
-	if t.finite.isNegative() {
-		header |= headerNegative
-		negated := t.finite
-		negated.negate()
-		magnitude = &negated
+	magnitude, negative := t.finite, t.finite.isNegative()
+	if negative {
+		magnitude.negate()
 	}
-	if t.hasSpecials() {
-		header |= headerSpecials
-	}
-	dst = append(dst, header)
-	if t.hasSpecials() {
-		dst = binary.AppendUvarint(dst, t.nan)
-		dst = binary.AppendUvarint(dst, t.posInf)
-		dst = binary.AppendUvarint(dst, t.negInf)
-	}
-	end := bitLength(magnitude[:])
-	if end == 0 {
-		return append(dst, 0)
-	}
-	first := trailingZeros(magnitude[:])
-	dst = binary.AppendUvarint(dst, uint64(end-first+7)/8)
-	dst = binary.AppendUvarint(dst, uint64(first))
-	for bit := first; bit < end; bit += 8 {
-		dst = append(dst, byte(bitsAt(magnitude[:], bit)))
-	}
-	return dst
+	return appendTotal(dst, magnitude[:], negative, t.specials)
 }
 
 // cut reads what append wrote into t, which is zero; seen is false for the byte
 // headerEmpty.
 func (t *float64Total) cut(data []byte) (seen bool, rest []byte, err error) {
+	return cutTotal(t.finite[:], maxFixedBits, &t.specials, data)
+}
+
+func appendTotal(dst []byte, magnitude []uint64, negative bool, s specials) []byte {
+	header := byte(headerValue)
+	if negative {
+		header |= headerNegative
+	}
+	if s.hasSpecials() {
+		header |= headerSpecials
+	}
+	dst = append(dst, header)
+	if s.hasSpecials() {
+		dst = binary.AppendUvarint(dst, s.nan)
+		dst = binary.AppendUvarint(dst, s.posInf)
+		dst = binary.AppendUvarint(dst, s.negInf)
+	}
+	end := bitLength(magnitude)
+	if end == 0 {
+		return append(dst, 0)
+	}
+	first := trailingZeros(magnitude)
+	dst = binary.AppendUvarint(dst, uint64(end-first+7)/8)
+	dst = binary.AppendUvarint(dst, uint64(first))
+	for bit := first; bit < end; bit += 8 {
+		dst = append(dst, byte(bitsAt(magnitude, bit)))
+	}
+	return dst
+}
+
+// cutTotal reads what appendTotal wrote of a magnitude of at most maxBits into
+// words and s, which are zero.
+func cutTotal(words []uint64, maxBits int, s *specials, data []byte) (seen bool, rest []byte, err error) {
 	if len(data) == 0 {
 		return false, nil, damaged("no sum")
 	}
@@ -123,34 +142,33 @@ func (t *float64Total) cut(data []byte) (seen bool, rest []byte, err error) {
 		return false, nil, damaged("sum begins with %#x", header)
 	}
 	if header&headerSpecials != 0 {
-		for _, count := range []*uint64{&t.nan, &t.posInf, &t.negInf} {
+		for _, count := range []*uint64{&s.nan, &s.posInf, &s.negInf} {
 			if *count, rest, err = cutUvarint(rest, maxRows); err != nil {
 				return false, nil, err
 			}
 		}
-		if !t.hasSpecials() {
+		if !s.hasSpecials() {
 			return false, nil, damaged("a sum without the special values that it announces")
 		}
 	}
-	if rest, err = t.finite.cut(rest); err != nil {
+	if rest, err = cutMagnitude(words, maxBits, rest); err != nil {
 		return false, nil, err
 	}
 	if header&headerNegative != 0 {
-		if t.finite.isZero() {
+		if bitLength(words) == 0 {
 			return false, nil, damaged("a negative zero")
 		}
-		t.finite.negate()
+		negate(words)
 	}
 	return true, rest, nil
 }
 
-// cut reads a magnitude into f, which is zero.
-func (f *fixed) cut(data []byte) (rest []byte, err error) {
-	length, rest, err := cutUvarint(data, maxFixedBits/8+1)
+func cutMagnitude(words []uint64, maxBits int, data []byte) (rest []byte, err error) {
+	length, rest, err := cutUvarint(data, uint64(maxBits)/8+1)
 	if err != nil || length == 0 {
 		return rest, err
 	}
-	first, rest, err := cutUvarint(rest, maxFixedBits-1)
+	first, rest, err := cutUvarint(rest, uint64(maxBits)-1)
 	if err != nil {
 		return nil, err
 	}
@@ -161,14 +179,14 @@ func (f *fixed) cut(data []byte) (rest []byte, err error) {
 	if magnitude[0]&1 == 0 || magnitude[length-1] == 0 {
 		return nil, damaged("a sum in more bits than it needs")
 	}
-	if int(first+8*(length-1))+bits.Len8(magnitude[length-1]) > maxFixedBits {
-		return nil, damaged("a sum of more than %d bits", maxFixedBits)
+	if int(first+8*(length-1))+bits.Len8(magnitude[length-1]) > maxBits {
+		return nil, damaged("a sum of more than %d bits", maxBits)
 	}
 	for i, b := range magnitude {
 		at := int(first) + 8*i
-		f[at/64] |= uint64(b) << (at % 64)
+		words[at/64] |= uint64(b) << (at % 64)
 		if at%64 > 56 {
-			f[at/64+1] |= uint64(b) >> (64 - at%64)
+			words[at/64+1] |= uint64(b) >> (64 - at%64)
 		}
 	}
 	return rest, nil

@@ -24,12 +24,14 @@ type int64Sum struct {
 	seen bool
 }
 
-func (p *int64Sums) fields() []arrow.Field { return sumFields(p.column, arrow.PrimitiveTypes.Int64) }
+func (p *int64Sums) fields() []arrow.Field {
+	return sumFields("sum_"+p.column, arrow.PrimitiveTypes.Int64)
+}
 
-func sumFields(column string, sum arrow.DataType) []arrow.Field {
+func sumFields(name string, sum arrow.DataType) []arrow.Field {
 	return []arrow.Field{
-		{Name: "sum_" + column, Type: sum, Nullable: true},
-		{Name: "sum_" + column + "_rest", Type: arrow.BinaryTypes.Binary, Nullable: true},
+		{Name: name, Type: sum, Nullable: true},
+		{Name: name + "_rest", Type: arrow.BinaryTypes.Binary, Nullable: true},
 	}
 }
 

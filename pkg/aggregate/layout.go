@@ -76,13 +76,16 @@ func (l *Layout) Partials() []feature.Partial { return slices.Clone(l.partials) 
 func (l *Layout) Inputs() []feature.Field { return slices.Clone(l.inputs) }
 
 // Fields returns the partial-state columns of a tile table, in the order of the
-// partials: count_c; sum_c and sum_c_rest; min_c; max_c. Only count_c is never null.
+// partials: count_c; sum_c and sum_c_rest; sumsq_c and sumsq_c_rest; min_c; max_c;
+// last_c and last_c_ts; last3_c and last3_c_ts and their kin, lists ascending by
+// time; hll_c; ddsketch_c. Only count_c is never null.
 //
 // sum_c alone is the sum when it is exact. Else sum_c_rest, which starts with a
 // version byte, holds what is missing: of an Int64 sum past 64 bits, where sum_c
 // is null, all of it; of a Float64 sum the counts of NaN and infinities, and the
 // exact sum less sum_c (all of it when sum_c is not finite). Both are null when no
-// value went in.
+// value went in. sumsq_c and sumsq_c_rest hold the sum of the squares likewise. A list may hold one value more
+// than its function returns, see value_list.go.
 func (l *Layout) Fields() []arrow.Field { return slices.Clone(l.fields) }
 
 // OutputType returns the type of the feature that aggregation i, in the order

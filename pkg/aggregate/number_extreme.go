@@ -10,14 +10,15 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 )
 
-// numberExtremes holds the least or greatest Int64 or Float64 of each group.
-// Encoded: 0 when no value went in, else 1 and the 8 bytes of the value's bits,
-// most significant first.
+// numberExtremes holds the least or greatest number of each group, as an Int64 or a
+// Float64. Encoded: 0 when no value went in, else 1 and the 8 bytes of the value's
+// bits, most significant first.
 //
 // Values are kept as keys: int64s whose least one belongs to the wanted value.
 // So one comparison serves both types, min and max, and the order of NaN.
 type numberExtremes struct {
 	name  string
+	input feature.Type
 	float bool
 	flip  int64 // -1 turns the order of keys around, for max; else 0
 	of    []numberExtreme
@@ -29,7 +30,7 @@ type numberExtreme struct {
 }
 
 func newNumberExtremes(name string, t feature.Type, greatest bool) *numberExtremes {
-	p := &numberExtremes{name: name, float: t == feature.Float64}
+	p := &numberExtremes{name: name, input: t, float: widenedType(t) == feature.Float64}
 	if greatest {
 		p.flip = -1
 	}
@@ -95,6 +96,9 @@ func (p *numberExtremes) merge(group int, from partial, fromGroup int) {
 
 func (p *numberExtremes) mergeColumns(groups []int32, columns []arrow.Array) error {
 	_, masked := maskNulls(nil, groups, columns[0])
+	if err := checkNarrow(p.input, masked, columns[0]); err != nil {
+		return err
+	}
 	p.add(masked, nil, columns[0])
 	return nil
 }
@@ -145,6 +149,9 @@ func (p *numberExtremes) mergeEncoded(group int, data []byte) ([]byte, error) {
 			return nil, damaged("a NaN or zero with bits %#x", bits)
 		}
 	}
+	if !p.isNarrow(key) {
+		return nil, damaged("the bits %#x are those of no %s", bits, p.input)
+	}
 	p.of[group].lower(key ^ p.flip)
 	return rest, nil
 }
@@ -155,8 +162,8 @@ func (p *numberExtremes) value(group int) feature.Value {
 	case !e.seen:
 		return feature.Null
 	case p.float:
-		return feature.Float64Value(keyFloat(key))
+		return narrowed(feature.Float64Value(keyFloat(key)), p.input)
 	default:
-		return feature.Int64Value(key)
+		return narrowed(feature.Int64Value(key), p.input)
 	}
 }

@@ -27,7 +27,7 @@ type partial interface {
 	bytes() int64
 
 	// add puts values[i], which happened at times[i], into groups[i]. Rows that are
-	// null or left out have a negative group.
+	// null or left out have a negative group. Values have the type of widened(p).
 	add(groups []int32, times []arrow.Timestamp, values arrow.Array)
 	// merge adds a group of from, which has the same type and may be the receiver.
 	merge(group int, from partial, fromGroup int)
@@ -51,6 +51,8 @@ type partial interface {
 
 // newPartial returns the empty states of p, nil when there are none of its kind and type.
 func newPartial(p feature.Partial) partial {
+	input := p.Type
+	p = widened(p)
 	switch p.Kind {
 	case feature.PartialCount:
 		return &counts{column: p.Column}
@@ -65,7 +67,7 @@ func newPartial(p feature.Partial) partial {
 		name, greatest := string(p.Kind)+"_"+p.Column, p.Kind == feature.PartialMax
 		switch p.Type {
 		case feature.Int64, feature.Float64:
-			return newNumberExtremes(name, p.Type, greatest)
+			return newNumberExtremes(name, input, greatest)
 		case feature.String:
 			return &stringExtremes{name: name, greatest: greatest}
 		}

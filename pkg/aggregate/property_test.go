@@ -1,140 +1,109 @@
 package aggregate_test
 
 import (
-	"fmt"
-	"math"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/window"
 )
 
-// TestB9AnyGroupingOrderAndStorageGivesTheSameBits cuts rows into pieces in any
-// order and puts the pieces together by any way there is.
+// TestB9AnyGroupingOrderAndStorageGivesTheSameBits cuts events into tiles that
+// are made in pieces, in any order, and put together by any way there is. A case
+// is one function over one column and one kind of time window: what it finishes
+// to, for each window and key, is what the oracle says of the events in it.
 func TestB9AnyGroupingOrderAndStorageGivesTheSameBits(t *testing.T) {
 	t.Parallel()
-	all := everything()
-	rapid.Check(t, func(t *rapid.T) {
-		const groups = 3
-		aggregations := all
-		if rapid.Bool().Draw(t, "some") {
-			aggregations = rapid.SliceOfN(rapid.SampledFrom(all), 1, 4).Draw(t, "aggregations")
+	var cases atomic.Int64
+	t.Run("columns", func(t *testing.T) {
+		for _, field := range schema {
+			t.Run(field.Type.String(), func(t *testing.T) {
+				t.Parallel()
+				rapid.Check(t, func(t *rapid.T) { cases.Add(int64(checkB9(t, of(field.Name)))) })
+			})
 		}
-		l := newLayout(aggregations...)
-		rows := drawRows(t, groups)
-		straight := build(l, rows, groups)
-		pieced := assemble(t, l, rapid.Permutation(rows).Draw(t, "order"), groups)
-
-		for g := range groups {
-			own := rowsOf(rows, g)
-			require.Equal(t, len(own) > 0, pieced.Present(g))
-			for i, a := range aggregations {
-				want, got := canonical(naive(a, own)), pieced.Finish(g, i)
-				require.Equal(t, want, got, "%s of %s, group %d", a.Function, a.Column, g)
-				require.Equal(t, straight.Finish(g, i), got, "bits of %s of %s", a.Function, a.Column)
-				if !got.IsNull() {
-					require.Equal(t, l.OutputType(i), got.Type())
-				}
-			}
-			if len(own) > 0 {
-				require.Equal(t, straight.AppendEncoded(nil, g), pieced.AppendEncoded(nil, g))
-			}
-		}
-		require.Equal(t, bitsOf(tiles(l, straight)), bitsOf(tiles(l, pieced)))
+		t.Run("together", func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				some := rapid.SliceOfNDistinct(rapid.SampledFrom(everything()), 1, 5, rapid.ID[feature.Aggregation])
+				cases.Add(int64(checkB9(t, some.Draw(t, "aggregations"))))
+			})
+		})
 	})
+	t.Logf("B9: %d cases, seed %s", cases.Load(), seed())
+	require.GreaterOrEqual(t, cases.Load(), int64(10_000))
 }
 
-func build(l *aggregate.Layout, rows []row, groups int) *aggregate.States {
-	s := l.NewStates()
-	s.Grow(groups)
-	s.Add(groupsOf(rows), timesOf(groupsOf(rows)), arrays(l, rows))
-	return s
-}
-
-// assemble adds pieces of rows, in order, to several states and merges these.
-func assemble(t *rapid.T, l *aggregate.Layout, rows []row, groups int) *aggregate.States {
-	pool := []*aggregate.States{build(l, nil, groups)}
-	for len(rows) > 0 {
-		n := rapid.IntRange(1, len(rows)).Draw(t, "piece")
-		if into := rapid.IntRange(0, len(pool)).Draw(t, "into"); into < len(pool) {
-			pool[into].Add(groupsOf(rows[:n]), timesOf(groupsOf(rows[:n])), arrays(l, rows[:n]))
-		} else {
-			pool = append(pool, build(l, rows[:n], groups))
-		}
-		rows = rows[n:]
+// checkB9 returns the number of cases.
+func checkB9(t *rapid.T, aggregations []feature.Aggregation) (cases int) {
+	var columns []string
+	for _, a := range aggregations {
+		columns = append(columns, a.Column)
 	}
-	for len(pool) > 1 {
-		i := rapid.IntRange(0, len(pool)-2).Draw(t, "to")
-		mergeBy(t, rapid.IntRange(0, 2).Draw(t, "way"), l, pool[i], pool[len(pool)-1])
-		pool = pool[:len(pool)-1]
+	slices.Sort(columns)
+	rows := drawRows(t, slices.Compact(columns)...)
+	l := newLayout(aggregations...)
+	table := checkTiles(t, l, rows)
+	lifetimeStart := firstTile.Add(interval * time.Duration(rapid.IntRange(0, allTiles).Draw(t, "lifetime start")))
+	for _, w := range drawWindows(t) {
+		for _, span := range w.Intervals(edge, lifetimeStart) {
+			checkWindow(t, l, table, rows, span, aggregations, w.name)
+		}
+		cases += len(aggregations)
 	}
-	stored := build(l, nil, groups)
-	mergeBy(t, rapid.IntRange(0, 2).Draw(t, "last way"), l, stored, pool[0])
-	return stored
+	return cases
 }
 
-func mergeBy(t require.TestingT, way int, l *aggregate.Layout, to, from *aggregate.States) {
-	switch way {
-	case 0:
-		for g := range from.Len() {
-			to.Merge(g, from, g)
-		}
-	case 1:
-		var data []byte
-		for _, g := range present(from) {
-			data = from.AppendEncoded(data, int(g))
-		}
-		for _, g := range present(from) {
-			var err error
-			data, err = to.MergeEncoded(int(g), data)
-			require.NoError(t, err)
-		}
-		require.Empty(t, data)
-	case 2:
-		require.NoError(t, to.MergeColumns(present(from), tiles(l, from)))
-	}
-}
-
-func present(s *aggregate.States) (groups []int32) {
-	for g := range s.Len() {
-		if s.Present(g) {
-			groups = append(groups, int32(g))
+// checkTiles returns the tiles of rows, each a group, which are the same bits
+// whether made at once or in pieces.
+func checkTiles(t *rapid.T, l *aggregate.Layout, rows []row) *aggregate.States {
+	tiled := slices.Clone(rows)
+	for i, r := range rows {
+		if r.group >= 0 {
+			tiled[i].group = tileOf(r.group, r.at)
 		}
 	}
-	return groups
+	const groups = keys * allTiles
+	atOnce := build(l, tiled, groups)
+	pieced := assemble(t, l, shuffled(t, tiled), groups)
+	require.Equal(t, present(atOnce), present(pieced))
+	for _, g := range present(atOnce) {
+		requireSame(t, atOnce.AppendEncoded(nil, int(g)), pieced.AppendEncoded(nil, int(g)), "tile %d", g)
+	}
+	requireSame(t, bitsOf(tiles(l, atOnce)), bitsOf(tiles(l, pieced)), "columns")
+	return pieced
 }
 
-// tiles are the columns of the groups that are present.
-func tiles(l *aggregate.Layout, s *aggregate.States) []arrow.Array {
-	var builders []array.Builder
-	for _, f := range l.Fields() {
-		builders = append(builders, array.NewBuilder(memory.DefaultAllocator, f.Type))
-	}
-	s.AppendColumns(present(s), builders)
-	var out []arrow.Array
-	for _, b := range builders {
-		out = append(out, b.NewArray())
-	}
-	return out
-}
-
-// bitsOf renders columns so that values differ if their bits do.
-func bitsOf(columns []arrow.Array) []string {
-	var out []string
-	for _, c := range columns {
-		for i := range c.Len() {
-			switch a := c.(type) {
-			case *array.Float64:
-				out = append(out, fmt.Sprintf("%t %x", a.IsNull(i), math.Float64bits(a.Value(i))))
-			default:
-				out = append(out, fmt.Sprintf("%t %s", c.IsNull(i), c.ValueStr(i)))
+// checkWindow merges the tiles in span for each key.
+func checkWindow(t *rapid.T, l *aggregate.Layout, table *aggregate.States, rows []row, span window.Interval, aggregations []feature.Aggregation, kind string) {
+	states := build(l, nil, keys)
+	var tiles, into []int32
+	for key := range int32(keys) {
+		for at := max(span.Start, firstTile); at < min(span.End, firstTile.Add(allTiles*interval)); at = at.Add(interval) {
+			if tile := tileOf(key, at); table.Present(int(tile)) {
+				tiles, into = append(tiles, tile), append(into, key)
 			}
 		}
 	}
-	return out
+	merge(t, drawWay(t), l, states, into, table, tiles)
+	for key := range int32(keys) {
+		own := slices.DeleteFunc(inGroup(rows, key), func(r row) bool { return !span.Contains(r.at) })
+		require.Equal(t, len(own) > 0, states.Present(int(key)), "%s, key %d", kind, key)
+		for i, a := range aggregations {
+			want, got := naive(a, own), states.Finish(int(key), i)
+			requireSame(t, []feature.Value{want}, []feature.Value{got}, "%s of %s, %s %s, key %d", a.Function, a.Column, kind, span, key)
+			if !got.IsNull() {
+				require.Equal(t, l.OutputType(i), got.Type())
+			}
+		}
+		if len(own) > 0 {
+			requireSame(t, build(l, inOneGroup(own), 1).AppendEncoded(nil, 0), states.AppendEncoded(nil, int(key)), "%s %s, key %d", kind, span, key)
+		}
+	}
 }

@@ -15,6 +15,7 @@ type States struct {
 	partials []partial
 	present  []bool
 	masked   []int32 // scratch of Add
+	wide     widener // scratch of Add
 }
 
 // Grow makes sure that there are at least n groups; new ones are empty.
@@ -70,8 +71,13 @@ func (s *States) Add(groups []int32, times []arrow.Timestamp, inputs []arrow.Arr
 				panic(fmt.Sprintf("aggregate: input %s has %d rows for %d groups", s.layout.inputs[at].Name, inputs[at].Len(), len(groups))) //nolint:forbidigo // the caller is wrong
 			}
 			s.masked, masked = maskNulls(s.masked, groups, inputs[at])
+			s.wide.reset()
 		}
-		p.add(masked, times, inputs[input])
+		values := inputs[input]
+		if own := s.layout.partials[i]; widened(own) != own {
+			values = s.wide.of(values)
+		}
+		p.add(masked, times, values)
 	}
 }
 

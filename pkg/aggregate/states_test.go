@@ -12,23 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/window"
 )
-
-func floatRows(values ...float64) []row {
-	rows := make([]row, len(values))
-	for i := range values {
-		rows[i].f = &values[i]
-	}
-	return rows
-}
-
-func intRows(values ...int64) []row {
-	rows := make([]row, len(values))
-	for i := range values {
-		rows[i].i = &values[i]
-	}
-	return rows
-}
 
 func finish(f feature.Function, column string, rows []row) feature.Value {
 	l := newLayout(feature.Aggregation{Column: column, Function: f})
@@ -143,9 +128,7 @@ func TestNullsOnlyCountZeroAndNothingIsNull(t *testing.T) {
 func TestResetStatesAreEmptyAgain(t *testing.T) {
 	t.Parallel()
 	l := newLayout(everything()...)
-	text := "a text"
-	rows := append(floatRows(1e300, 1, math.NaN()), intRows(1, 2)...)
-	rows = append(rows, row{s: &text})
+	rows := slices.Concat(floatRows(1e300, 1, math.NaN()), intRows(1, 2), rowsOf("s", "a text"), rowsOf("is", []any{int64(1), nil}))
 	used := build(l, rows, 2)
 	used.Reset()
 	require.Zero(t, used.Len())
@@ -153,14 +136,14 @@ func TestResetStatesAreEmptyAgain(t *testing.T) {
 	used.Grow(5)
 	require.Equal(t, 5, used.Len())
 	require.Empty(t, present(used))
-	used.Add(groupsOf(rows[:1]), timesOf(groupsOf(rows[:1])), arrays(l, rows[:1]))
+	used.Add(groupsOf(rows[:1]), timesOf(rows[:1]), arrays(l, rows[:1]))
 	require.Equal(t, build(l, rows[:1], 5).AppendEncoded(nil, 0), used.AppendEncoded(nil, 0))
 }
 
 func TestAGroupMergesWithItself(t *testing.T) {
 	t.Parallel()
 	l := newLayout(everything()...)
-	rows := append(floatRows(1e300, 0.1, 1e-300, 1e-50, 1e150, 1e-250, math.Inf(1)), intRows(7)...)
+	rows := slices.Concat(floatRows(1e300, 0.1, 1e-300, 1e-50, 1e150, 1e-250, math.Inf(1)), intRows(7), rowsOf("s", "a", "b"))
 	once := build(l, rows, 1)
 	once.Merge(0, once, 0)
 	require.Equal(t, build(l, append(slices.Clone(rows), rows...), 1).AppendEncoded(nil, 0), once.AppendEncoded(nil, 0))
@@ -170,10 +153,9 @@ func TestSlicesOfArraysAreReadFromTheirOffset(t *testing.T) {
 	t.Parallel()
 	aggregations := everything()
 	l := newLayout(aggregations...)
-	texts := []string{"c", "a", "b"}
-	rows := append(floatRows(1, 2, 4), intRows(1, 2, 4)...)
-	for i := range texts {
-		rows = append(rows, row{s: &texts[i]})
+	rows := slices.Concat(floatRows(1, 2, 4), intRows(1, 2, 4), rowsOf("s", "c", "a", "b"), rowsOf("ss", []any{"c", nil}, []any{"a"}))
+	for i := range rows {
+		rows[i].at = window.Time(i)
 	}
 	sliced := build(l, nil, 1)
 	for i := range rows {
@@ -181,13 +163,13 @@ func TestSlicesOfArraysAreReadFromTheirOffset(t *testing.T) {
 		for _, a := range arrays(l, rows) {
 			inputs = append(inputs, array.NewSlice(a, int64(i), int64(i+1)))
 		}
-		sliced.Add([]int32{0}, timesOf([]int32{0}), inputs)
+		sliced.Add([]int32{0}, timesOf(rows[i:i+1]), inputs)
 	}
 	require.Equal(t, build(l, rows, 1).AppendEncoded(nil, 0), sliced.AppendEncoded(nil, 0))
 
 	half := build(l, nil, 1)
 	var columns []arrow.Array
-	both := build(l, slices.Concat(rows[:4], []row{{group: 1}}, []row{{group: 1, s: &texts[0]}}), 2)
+	both := build(l, slices.Concat(rows[:4], []row{{group: 1}}, []row{{group: 1, values: map[string]any{"s": "c", "is": []any{int64(3)}}}}), 2)
 	for _, c := range tiles(l, both) {
 		columns = append(columns, array.NewSlice(c, 1, 2))
 	}
@@ -199,7 +181,7 @@ func TestCountsTakeArraysOfTypeNull(t *testing.T) {
 	t.Parallel()
 	s := newLayout(feature.Aggregation{Column: "s", Function: feature.Count}).NewStates()
 	s.Grow(1)
-	s.Add([]int32{0, 0}, timesOf([]int32{0, 0}), []arrow.Array{array.NewNull(2)})
+	s.Add([]int32{0, 0}, make([]arrow.Timestamp, 2), []arrow.Array{array.NewNull(2)})
 	require.Equal(t, feature.Int64Value(0), s.Finish(0, 0))
 }
 
@@ -211,7 +193,7 @@ func TestStringsDoNotShareTheBatch(t *testing.T) {
 	batch := b.NewArray()
 	s := l.NewStates()
 	s.Grow(1)
-	s.Add([]int32{0}, timesOf([]int32{0}), []arrow.Array{batch})
+	s.Add([]int32{0}, make([]arrow.Timestamp, 1), []arrow.Array{batch})
 	copy(batch.Data().Buffers()[2].Bytes(), "lost")
 	require.Equal(t, feature.StringValue("kept"), s.Finish(0, 0))
 }
@@ -221,7 +203,7 @@ func TestWrongShapesPanic(t *testing.T) {
 	l := newLayout(feature.Aggregation{Column: "f", Function: feature.Sum})
 	s := build(l, nil, 1)
 	inputs := arrays(l, floatRows(1))
-	require.Panics(t, func() { s.Add([]int32{0}, timesOf([]int32{0}), nil) })
-	require.Panics(t, func() { s.Add([]int32{0, 0}, timesOf([]int32{0, 0}), inputs) })
-	require.Panics(t, func() { s.Add([]int32{1}, timesOf([]int32{1}), inputs) })
+	require.Panics(t, func() { s.Add([]int32{0}, make([]arrow.Timestamp, 1), nil) })
+	require.Panics(t, func() { s.Add([]int32{0, 0}, make([]arrow.Timestamp, 2), inputs) })
+	require.Panics(t, func() { s.Add([]int32{1}, make([]arrow.Timestamp, 1), inputs) })
 }

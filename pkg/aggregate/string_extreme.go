@@ -18,36 +18,24 @@ type stringExtremes struct {
 	name     string
 	greatest bool
 	of       []stringExtreme
-	texts    int64 // bytes of all texts that are seen
+	runs     textRuns
 }
 
 type stringExtreme struct {
-	text []byte // ours, so that no batch is kept alive and memory is used again
-	seen bool
+	text []byte // ours, so that no batch is kept alive; nil: none
 }
 
 func (p *stringExtremes) fields() []arrow.Field {
 	return []arrow.Field{{Name: p.name, Type: arrow.BinaryTypes.String, Nullable: true}}
 }
 
-// grow does not clear new cells: their buffers are used again.
-func (p *stringExtremes) grow(n int) {
-	old := len(p.of)
-	if n <= old {
-		return
-	}
-	if n > cap(p.of) {
-		p.of = append(p.of[:cap(p.of)], make([]stringExtreme, n-cap(p.of))...)
-	}
-	p.of = p.of[:n]
-	for i := old; i < n; i++ {
-		p.of[i].seen = false
-	}
+func (p *stringExtremes) grow(n int)   { p.of = extend(p.of, n) }
+func (p *stringExtremes) bytes() int64 { return bytesOf(p.of) + p.runs.bytes() }
+
+func (p *stringExtremes) reset() {
+	p.of = p.of[:0]
+	p.runs.reset()
 }
-
-func (p *stringExtremes) reset() { p.of, p.texts = p.of[:0], 0 }
-
-func (p *stringExtremes) bytes() int64 { return bytesOf(p.of) + p.texts }
 
 func (p *stringExtremes) add(groups []int32, _ []arrow.Timestamp, values arrow.Array) {
 	if len(groups) == 0 {
@@ -64,17 +52,13 @@ func (p *stringExtremes) add(groups []int32, _ []arrow.Timestamp, values arrow.A
 
 func (p *stringExtremes) offer(group int, text []byte) {
 	e := &p.of[group]
-	if !e.seen || p.greatest && bytes.Compare(text, e.text) > 0 || !p.greatest && bytes.Compare(text, e.text) < 0 {
-		if e.seen {
-			p.texts -= int64(len(e.text))
-		}
-		e.text, e.seen = append(e.text[:0], text...), true
-		p.texts += int64(len(text))
+	if e.text == nil || p.greatest && bytes.Compare(text, e.text) > 0 || !p.greatest && bytes.Compare(text, e.text) < 0 {
+		e.text = append(p.runs.grown(e.text[:0], max(len(text), 1)), text...)
 	}
 }
 
 func (p *stringExtremes) merge(group int, from partial, fromGroup int) {
-	if other := from.(*stringExtremes).of[fromGroup]; other.seen {
+	if other := from.(*stringExtremes).of[fromGroup]; other.text != nil {
 		p.offer(group, other.text)
 	}
 }
@@ -88,7 +72,7 @@ func (p *stringExtremes) mergeColumns(groups []int32, columns []arrow.Array) err
 func (p *stringExtremes) appendColumns(groups []int32, builders []array.Builder) {
 	builder := builders[0].(*array.StringBuilder)
 	for _, g := range groups {
-		if e := p.of[g]; e.seen {
+		if e := p.of[g]; e.text != nil {
 			builder.BinaryBuilder.Append(e.text)
 		} else {
 			builder.AppendNull()
@@ -98,7 +82,7 @@ func (p *stringExtremes) appendColumns(groups []int32, builders []array.Builder)
 
 func (p *stringExtremes) appendEncoded(dst []byte, group int) []byte {
 	e := p.of[group]
-	if !e.seen {
+	if e.text == nil {
 		return append(dst, 0)
 	}
 	return append(binary.AppendUvarint(dst, 1+uint64(len(e.text))), e.text...)
@@ -118,7 +102,7 @@ func (p *stringExtremes) mergeEncoded(group int, data []byte) ([]byte, error) {
 }
 
 func (p *stringExtremes) value(group int) feature.Value {
-	if e := p.of[group]; e.seen {
+	if e := p.of[group]; e.text != nil {
 		return feature.StringValue(string(e.text))
 	}
 	return feature.Null

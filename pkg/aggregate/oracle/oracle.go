@@ -1,109 +1,77 @@
 // Package oracle computes aggregation functions the slow and obvious way, over
-// all rows at once, for tests to compare the product with. It shares no code with
-// it and imports the standard library only.
+// all events at once, for tests to compare the product with. It imports nothing of
+// the product: apart from the hash that a sketch is defined by, only the standard
+// library. It keeps no partial states, so there is nothing to merge wrongly.
 //
-// Rows are a slice of values and a slice that says which of them are null. Each
-// function returns ok = false for a null result; all are null over no rows at all,
-// which callers tell apart themselves.
+// A value that no case foresees is a mistake in the test and panics.
 package oracle
 
 import (
-	"math"
+	"fmt"
 	"math/big"
 )
 
-// NotNull returns the values that are not null.
-func NotNull[T any](values []T, null []bool) []T {
-	var kept []T
-	for i, v := range values {
-		if !null[i] {
-			kept = append(kept, v)
+// Function is an aggregation function with all its parameters.
+type Function struct {
+	Name      string
+	N         int     // of first, last and their kin; 0: last alone
+	P         float64 // of approx_percentile
+	Precision int     // of approx_count_distinct and approx_percentile, without a default
+}
+
+// Event is one row. Value is nil for null, or a bool, int32, int64, float32,
+// float64, string or []any of these; the values of all events have one type.
+type Event struct {
+	Time  int64
+	Value any
+}
+
+// Finish returns the result of f over events, in whichever order they are: nil
+// for null, or a value as an Event has it. NaN has any bits, zero is never -0.
+func Finish(f Function, events []Event) any {
+	if len(events) == 0 {
+		return nil
+	}
+	var kept []Event
+	for _, e := range events {
+		if e.Value != nil {
+			kept = append(kept, Event{e.Time, canonical(e.Value)})
 		}
 	}
-	return kept
-}
-
-// SumInt64 returns the sum, null when it does not fit.
-func SumInt64(values []int64, null []bool) (sum int64, ok bool) {
-	kept := NotNull(values, null)
-	total := new(big.Int)
-	for _, v := range kept {
-		total.Add(total, big.NewInt(v))
+	if f.Name == "count" {
+		return int64(len(kept))
 	}
-	return total.Int64(), len(kept) > 0 && total.IsInt64()
-}
-
-// MeanInt64 returns the exact mean, rounded to nearest even.
-func MeanInt64(values []int64, null []bool) (mean float64, ok bool) {
-	kept := NotNull(values, null)
 	if len(kept) == 0 {
-		return 0, false
+		return nil
 	}
-	total := new(big.Rat)
-	for _, v := range kept {
-		total.Add(total, new(big.Rat).SetInt64(v))
+	switch f.Name {
+	case "sum":
+		return sum(kept)
+	case "mean":
+		return divide(kept, big.NewInt(int64(len(kept))))
+	case "var_pop", "var_samp", "stddev_pop", "stddev_samp":
+		return variance(f.Name, kept)
+	case "min":
+		return extreme(kept, -1)
+	case "max":
+		return extreme(kept, 1)
+	case "last", "first", "last_distinct", "first_distinct":
+		return list(f, kept)
+	case "approx_count_distinct":
+		return countDistinct(f.Precision, kept)
+	case "approx_percentile":
+		return percentile(f, kept)
 	}
-	return divide(total, len(kept)), true
+	panic(fmt.Sprintf("no function %q", f.Name)) //nolint:forbidigo // the test is wrong
 }
 
-// SumFloat64 returns the exact sum, rounded to nearest even, zero as +0.
-func SumFloat64(values []float64, null []bool) (sum float64, ok bool) {
-	kept := NotNull(values, null)
-	return meanOf(kept, 1), len(kept) > 0
-}
-
-// MeanFloat64 returns the exact mean, rounded to nearest even, zero as +0.
-func MeanFloat64(values []float64, null []bool) (mean float64, ok bool) {
-	kept := NotNull(values, null)
-	if len(kept) == 0 {
-		return 0, false
-	}
-	return meanOf(kept, len(kept)), true
-}
-
-func meanOf(values []float64, n int) float64 {
-	total := new(big.Rat)
-	special := 0.0
-	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			special += v // Inf-Inf is NaN
-			continue
-		}
-		total.Add(total, new(big.Rat).SetFloat64(v))
-	}
-	if special != 0 {
-		return special
-	}
-	return divide(total, n)
-}
-
-func divide(total *big.Rat, n int) float64 {
-	mean, _ := new(big.Rat).Quo(total, big.NewRat(int64(n), 1)).Float64()
-	if mean == 0 {
-		return 0
-	}
-	return mean
-}
-
-// Least returns the value that less puts before all others.
-func Least[T any](values []T, null []bool, less func(a, b T) bool) (least T, ok bool) {
-	for _, v := range NotNull(values, null) {
-		if !ok || less(v, least) {
-			least, ok = v, true
+// extreme returns the value that compares as sign to all others.
+func extreme(kept []Event, sign int) any {
+	best := kept[0].Value
+	for _, e := range kept {
+		if compare(e.Value, best) == sign {
+			best = e.Value
 		}
 	}
-	return least, ok
-}
-
-// Greatest returns the value that less puts after all others.
-func Greatest[T any](values []T, null []bool, less func(a, b T) bool) (greatest T, ok bool) {
-	return Least(values, null, func(a, b T) bool { return less(b, a) })
-}
-
-// LessFloat64 orders numbers, with NaN above all.
-func LessFloat64(a, b float64) bool {
-	if math.IsNaN(a) || math.IsNaN(b) {
-		return !math.IsNaN(a) && math.IsNaN(b)
-	}
-	return a < b
+	return best
 }

@@ -26,7 +26,7 @@ func rules() []rule {
 			reason: "workflows see names, inputs and results; what is not at hand cannot make them differ between a run and its replay"},
 		{who: []string{"pkg/feature"}, only: []string{"pkg/window"}, reason: "definitions are a leaf that everything may import"},
 		{who: []string{"pkg/window"}, only: []string{}, reason: "the arithmetic of time is a leaf that everything may import"},
-		{who: []string{"pkg/aggregate"}, only: []string{"pkg/feature", "pkg/window", arrow},
+		{who: []string{"pkg/aggregate"}, only: []string{"pkg/feature", "pkg/window", arrow, "github.com/cespare/xxhash/v2"},
 			reason: "aggregation is arithmetic over columns: no I/O"},
 		{who: []string{"..."}, except: append([]string{"worker/host"}, drivers...), direct: true, mayNot: drivers,
 			reason: "engines and all above see contracts; worker/host alone chooses what stands behind them"},

@@ -1,0 +1,162 @@
+// Command aggregate measures the aggregation functions alone, on one core.
+//
+// For each function over a typical column it prints the time to add a row, the
+// time to merge one state into another, both of them full, and the allocations of
+// both. Rows are seeded, of groups in random order and at random times. Groups
+// exist and memory is warm: what is measured follows a Reset after the same rows.
+// A ratio is the time of a row over that of a loop that sums a slice of float64 by
+// group, measured in turn with it; each is the fastest of its runs.
+//
+// The top of a CPU profile of all runs is printed, and the last line is one JSON
+// object. The command fails when adding allocates for each row: when there are
+// more than -max-allocations a row.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+)
+
+type options struct {
+	rows, groups   int
+	repetitions    int
+	maxAllocations float64
+}
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench aggregate:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("aggregate", flag.ContinueOnError)
+	flags.IntVar(&o.rows, "rows", 500_000, "number of rows")
+	flags.IntVar(&o.groups, "groups", 5_000, "number of groups")
+	flags.IntVar(&o.repetitions, "repetitions", 5, "how often to run each")
+	flags.Float64Var(&o.maxAllocations, "max-allocations", 0.001, "fail above, per row that is added")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.rows < 1 || o.groups < 1 || o.repetitions < 1 {
+		return o, errors.New("rows, groups and repetitions are at least 1")
+	}
+	return o, nil
+}
+
+func run(args []string, out io.Writer) error {
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "tilery-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // below the system's temporary directory
+	var results []result
+	profile := filepath.Join(dir, "cpu.pprof")
+	if err := profiled(profile, func() error {
+		results, err = o.measure(out)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := printTop(out, profile); err != nil {
+		return err
+	}
+	return o.report(out, results)
+}
+
+func profiled(file string, do func() error) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return do()
+}
+
+func printTop(out io.Writer, profile string) error {
+	pprof := exec.Command("go", "tool", "pprof", "-top", "-nodecount=30", profile)
+	pprof.Stdout = out
+	pprof.Stderr = os.Stderr
+	if err := pprof.Run(); err != nil {
+		return fmt.Errorf("go tool pprof: %w", err)
+	}
+	return nil
+}
+
+// report prints the last line and judges it.
+func (o options) report(out io.Writer, results []result) error {
+	load, err := loadAverage()
+	if err != nil {
+		return err
+	}
+	ratios, addRow, mergeState, allocations := map[string]json.Number{}, map[string]json.Number{}, map[string]json.Number{}, map[string]json.Number{}
+	var failures []error
+	for _, r := range results {
+		ratios["add_over_plain_loop "+r.name] = round(r.addNanos/r.loopNanos, 2)
+		addRow[r.name], mergeState[r.name] = round(r.addNanos, 2), round(r.mergeNanos, 1)
+		allocations[r.name] = round(r.addAllocations, 6)
+		if r.addAllocations > o.maxAllocations {
+			failures = append(failures, fmt.Errorf("%s makes %.4f allocations a row, at most %g are allowed", r.name, r.addAllocations, o.maxAllocations))
+		}
+	}
+	line, err := json.Marshal(struct {
+		Bench   string         `json:"bench"`
+		Ratios  any            `json:"ratios"`
+		Figures map[string]any `json:"figures"`
+		Load    []json.Number  `json:"load"`
+	}{
+		Bench:  "aggregate",
+		Ratios: ratios,
+		Figures: map[string]any{
+			"add_ns_per_row": addRow, "merge_ns_per_state": mergeState, "add_allocations_per_row": allocations,
+			"rows": o.rows, "groups": o.groups, "repetitions": o.repetitions,
+		},
+		Load: load,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s\n", line)
+	return errors.Join(failures...)
+}
+
+func round(x float64, digits int) json.Number {
+	return json.Number(fmt.Sprintf("%.*f", digits, x))
+}
+
+// loadAverage is that of the last 1, 5 and 15 minutes.
+func loadAverage() ([]json.Number, error) {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return nil, err
+	}
+	var load []json.Number
+	for _, field := range strings.Fields(string(data))[:3] {
+		load = append(load, json.Number(field))
+	}
+	return load, nil
+}
