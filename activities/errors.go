@@ -27,7 +27,7 @@ const (
 	ErrorTooLarge = "TooLarge"     // the window does not fit the configured memory
 	ErrorCorrupt  = "Corrupt"      // a table or a cell is damaged or has another layout
 	ErrorStale    = "StaleBuild"   // files grew too old to be committed: build again
-	ErrorHistory  = "HistoryGone"  // the log no longer tells what the online store lacks
+	ErrorHistory  = "HistoryGone"  // the log ends before the version that the online store follows
 )
 
 // Types of the errors of attempts, which are retried, and of the last of them.

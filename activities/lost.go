@@ -42,7 +42,7 @@ func (m *Materialize) reconcileJobs(ctx context.Context, workspace string) (Lost
 			return out, err
 		}
 		for _, job := range jobs {
-			if job.Type != ledger.Batch || job.State.Final() {
+			if job.Type != ledger.Batch && job.Type != ledger.Maintenance || job.State.Final() {
 				continue
 			}
 			if err := m.closeLost(ctx, job, &out); err != nil {
@@ -102,8 +102,11 @@ func (m *Materialize) running(ctx context.Context, job ledger.Job) (bool, error)
 		(newest.GetFirstRunId() == job.RunID || newest.GetExecution().GetRunId() == job.RunID), nil
 }
 
-// done reports whether nothing of a job is left to do.
+// done reports whether nothing of a job is left to do. Of maintenance nobody knows.
 func (m *Materialize) done(ctx context.Context, job ledger.Job, last ledger.Record) (bool, error) {
+	if job.Type == ledger.Maintenance {
+		return false, nil
+	}
 	stores, err := m.Engine.Stores(ctx, job.Workspace, job.View)
 	if errors.Is(err, registry.ErrNotFound) {
 		return false, nil

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,11 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// JobTypeBatch is the job type of materialization in the ledger and in searches.
-const JobTypeBatch = string(ledger.Batch)
+// Types of jobs in the ledger and in searches: materialization and maintenance.
+const (
+	JobTypeBatch       = string(ledger.Batch)
+	JobTypeMaintenance = string(ledger.Maintenance)
+)
 
 // The states that a job goes through.
 const (
@@ -39,6 +43,7 @@ type JobRecord = ledger.Record
 // none, and nothing is recorded.
 type Job struct {
 	ID        string      `json:"id,omitempty"`
+	Type      string      `json:"type,omitempty"` // empty: BATCH
 	CreatedAt window.Time `json:"created_at,omitzero"`
 	RunID     string      `json:"run_id,omitempty"` // of its first run
 	Number    int         `json:"number,omitempty"` // of the state that it is in
@@ -46,7 +51,7 @@ type Job struct {
 
 func (j Job) of(t Target, workflowID string) ledger.Job {
 	return ledger.Job{
-		Workspace: t.Workspace, View: t.View, ID: j.ID, Type: ledger.Batch,
+		Workspace: t.Workspace, View: t.View, ID: j.ID, Type: ledger.Type(cmp.Or(j.Type, JobTypeBatch)),
 		CreatedAt: j.CreatedAt, WorkflowID: workflowID, RunID: j.RunID,
 	}
 }

@@ -7,12 +7,10 @@ import (
 	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/registry"
 )
 
@@ -20,9 +18,15 @@ import (
 type Schedules struct {
 	Registry *registry.Registry
 	Client   client.ScheduleClient
-	// Action is what the schedule of a view starts.
-	Action func(workspace, view string) *client.ScheduleWorkflowAction
+	// Action is what the schedule of a view starts, Maintenance what its second one does.
+	Action      ScheduleAction
+	Maintenance ScheduleAction
+	// MaintenanceInterval is how often a view is maintained; 0: every day.
+	MaintenanceInterval time.Duration
 }
+
+// ScheduleAction is what a schedule starts for a view.
+type ScheduleAction func(workspace, view string) *client.ScheduleWorkflowAction
 
 // ReconcileRequest names a workspace.
 type ReconcileRequest struct {
@@ -38,22 +42,15 @@ type Reconciled struct {
 	Deleted    int   `json:"deleted"`
 }
 
-// ScheduleID names the schedule of a view.
+// ScheduleID names the schedule of a view's incremental jobs.
 func ScheduleID(workspace, view string) string { return schedulePrefix(workspace) + view }
 
-func schedulePrefix(workspace string) string { return "tilery/" + workspace + "/" }
-
-// maxJitter spreads the views that share an hour.
-const maxJitter = 5 * time.Minute
-
-// scheduleSpec has a view's job start when a window's data is complete.
-func scheduleSpec(v feature.View) client.ScheduleSpec {
-	every := v.Schedule()
-	return client.ScheduleSpec{
-		Intervals: []client.ScheduleIntervalSpec{{Every: every, Offset: v.DataDelay() % every}},
-		Jitter:    min(every/20, maxJitter),
-	}
+// MaintenanceScheduleID names the schedule of a view's maintenance.
+func MaintenanceScheduleID(workspace, view string) string {
+	return ScheduleID(workspace, view) + "/maintain"
 }
+
+func schedulePrefix(workspace string) string { return "tilery/" + workspace + "/" }
 
 // ReconcileSchedules creates, changes and deletes schedules until they are what
 // the newest generation asks for. A schedule that a person paused stays paused.
@@ -82,9 +79,11 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 		if err != nil {
 			return out, err
 		}
-		wanted[ScheduleID(workspace, view.Name)] = true
-		if err := s.ensure(ctx, workspace, view, &out); err != nil {
-			return out, fmt.Errorf("schedule of %s: %w", view.Name, err)
+		for _, w := range []wantedSchedule{s.incremental(workspace, view), s.maintenance(workspace, view)} {
+			wanted[w.id] = true
+			if err := s.ensure(ctx, w, &out); err != nil {
+				return out, fmt.Errorf("schedule %s: %w", w.id, err)
+			}
 		}
 	}
 	out.Schedules = len(wanted)
@@ -92,59 +91,34 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 	return out, err
 }
 
-// notePaused tells a pause by the definition from a person's, which stays.
-const notePaused = "Paused by the definition: batch_trigger is MANUAL"
-
-// scheduleState is how the view's schedule stands after a pass, which it changes
-// only by the definition.
-func scheduleState(view feature.View, before client.ScheduleState) client.ScheduleState {
-	manual := view.BatchTrigger == feature.Manual
-	state := before
-	switch {
-	case manual && !before.Paused:
-		state.Paused, state.Note = true, notePaused
-	case !manual && before.Paused && before.Note == notePaused:
-		state.Paused, state.Note = false, scheduleNote(view)
-	}
-	return state
-}
-
-func scheduleNote(view feature.View) string {
-	return fmt.Sprintf("Windows of %s of %s", feature.Duration(view.Schedule()), view.Name)
-}
-
-// ensure makes the view's schedule be there with the right times.
-func (s *Schedules) ensure(ctx context.Context, workspace string, view feature.View, out *Reconciled) error {
-	spec := scheduleSpec(view)
-	handle := s.Client.GetHandle(ctx, ScheduleID(workspace, view.Name))
+// ensure makes a schedule be there with the right times.
+func (s *Schedules) ensure(ctx context.Context, w wantedSchedule, out *Reconciled) error {
+	handle := s.Client.GetHandle(ctx, w.id)
 	described, err := handle.Describe(ctx)
 	var missing *serviceerror.NotFound
 	switch {
 	case errors.As(err, &missing):
-		return s.create(ctx, workspace, view, out)
+		return s.create(ctx, w, out)
 	case err != nil:
 		return err
-	case sameTimes(*described.Schedule.Spec, spec) && *described.Schedule.State == scheduleState(view, *described.Schedule.State):
+	case sameTimes(*described.Schedule.Spec, w.spec) && *described.Schedule.State == w.state(*described.Schedule.State):
 		return nil
 	}
 	out.Updated++
 	return handle.Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			schedule := in.Description.Schedule
-			state := scheduleState(view, *schedule.State)
-			schedule.Spec, schedule.State = &spec, &state
-			schedule.Action = s.Action(workspace, view.Name)
+			state := w.state(*schedule.State)
+			schedule.Spec, schedule.State, schedule.Action = &w.spec, &state, w.action
 			return &client.ScheduleUpdate{Schedule: &schedule}, nil
 		},
 	})
 }
 
-func (s *Schedules) create(ctx context.Context, workspace string, view feature.View, out *Reconciled) error {
-	state := scheduleState(view, client.ScheduleState{Note: scheduleNote(view)})
+func (s *Schedules) create(ctx context.Context, w wantedSchedule, out *Reconciled) error {
+	state := w.state(client.ScheduleState{Note: w.note})
 	_, err := s.Client.Create(ctx, client.ScheduleOptions{
-		ID: ScheduleID(workspace, view.Name), Spec: scheduleSpec(view), Action: s.Action(workspace, view.Name),
-		// A run fills whatever is missing, so one that waits is enough for all that were due.
-		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: view.Schedule(),
+		ID: w.id, Spec: w.spec, Action: w.action, Overlap: w.overlap, CatchupWindow: w.spec.Intervals[0].Every,
 		Paused: state.Paused, Note: state.Note,
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {

@@ -30,6 +30,7 @@ type scheduler struct {
 	kill      int
 	late      bool
 	changes   int
+	interval  time.Duration // of maintenance
 }
 
 // call runs a call that changes something.
@@ -113,7 +114,9 @@ func (s *scheduler) reconcile(t *testing.T, r *registry.Registry, workspace stri
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(&activities.Schedules{Registry: r, Client: s, Action: func(workspace, view string) *client.ScheduleWorkflowAction {
 		return &client.ScheduleWorkflowAction{ID: workspace + "/" + view}
-	}})
+	}, Maintenance: func(workspace, view string) *client.ScheduleWorkflowAction {
+		return &client.ScheduleWorkflowAction{ID: "maintain/" + workspace + "/" + view}
+	}, MaintenanceInterval: s.interval})
 	_, err := env.ExecuteActivity("ReconcileSchedules", activities.ReconcileRequest{Workspace: workspace})
 	return err
 }
@@ -139,6 +142,15 @@ func views(lines map[string]string) string {
 	return b.String()
 }
 
+// lines has a format's lines for each pair of a view and whether it is paused.
+func lines(format string, pairs ...any) string {
+	var b strings.Builder
+	for pair := range slices.Chunk(pairs, 2) {
+		fmt.Fprintf(&b, format, pair...)
+	}
+	return b.String()
+}
+
 // TestB6 kills the process at each change of a reconciliation, before and after it,
 // and reconciles again.
 func TestB6SchedulesEqualTheNewestGenerationAfterAnyKill(t *testing.T) {
@@ -146,8 +158,8 @@ func TestB6SchedulesEqualTheNewestGenerationAfterAnyKill(t *testing.T) {
 	w := newWorld(t)
 	r := w.materialize.Engine.Registry
 	w.apply(t, "prod", 1, views(map[string]string{"a": "", "b": "", "c": "", "d": "batch_trigger: MANUAL"}))
-	day := "tilery/prod/%s every 24h0m0s, paused %t\n"
-	before := fmt.Sprintf(day+day+day+day, "a", false, "b", false, "c", false, "d", true)
+	day := "tilery/prod/%[1]s every 24h0m0s, paused %[2]t\ntilery/prod/%[1]s/maintain every 24h0m0s, paused false\n"
+	before := lines(day, "a", false, "b", false, "c", false, "d", true)
 	s := &scheduler{schedules: map[string]client.Schedule{"tilery/other/x": {Spec: &client.ScheduleSpec{
 		Intervals: []client.ScheduleIntervalSpec{{Every: time.Hour}}}, State: &client.ScheduleState{}}}}
 	const others = "tilery/other/x every 1h0m0s, paused false\n"
@@ -159,8 +171,8 @@ func TestB6SchedulesEqualTheNewestGenerationAfterAnyKill(t *testing.T) {
 
 	later := strings.ReplaceAll(views(map[string]string{"a": "", "c": "batch_trigger: MANUAL", "d": "", "e": ""}), "batch_schedule: 1d", "batch_schedule: 2d")
 	w.apply(t, "prod", 2, later)
-	twoDays := "tilery/prod/%s every 48h0m0s, paused %t\n"
-	after := others + fmt.Sprintf(twoDays+twoDays+twoDays+twoDays, "a", false, "c", true, "d", false, "e", false)
+	twoDays := strings.Replace(day, "24h", "48h", 1)
+	after := others + lines(twoDays, "a", false, "c", true, "d", false, "e", false)
 	for kill := 1; ; kill++ {
 		survived := 0
 		for _, late := range []bool{false, true} {
@@ -198,5 +210,25 @@ func TestAPersonsPauseStays(t *testing.T) {
 
 	w.apply(t, "dev", 0, definitions)
 	require.NoError(t, s.reconcile(t, r, "dev"))
-	require.Len(t, s.schedules, 1, "a development workspace has none")
+	require.Len(t, s.schedules, 2, "a development workspace has none")
+}
+
+func TestMaintenanceIsScheduledAsConfigured(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := &scheduler{schedules: map[string]client.Schedule{}}
+	schedule := func() client.Schedule {
+		require.NoError(t, s.reconcile(t, w.materialize.Engine.Registry, "prod"))
+		return s.schedules["tilery/prod/delays/maintain"]
+	}
+	first := schedule()
+	require.Equal(t, []client.ScheduleIntervalSpec{{Every: 24 * time.Hour}}, first.Spec.Intervals)
+	require.Equal(t, time.Hour, first.Spec.Jitter)
+	require.Equal(t, "maintain/prod/delays", first.Action.(*client.ScheduleWorkflowAction).ID)
+	first.State.Paused, first.State.Note = true, "a copy is being made"
+	s.interval = 2 * time.Hour
+	second := schedule()
+	require.Equal(t, []client.ScheduleIntervalSpec{{Every: 2 * time.Hour}}, second.Spec.Intervals)
+	require.Equal(t, 30*time.Minute, second.Spec.Jitter)
+	require.Equal(t, client.ScheduleState{Paused: true, Note: "a copy is being made"}, *second.State, "a person's pause stays")
 }

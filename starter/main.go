@@ -103,7 +103,7 @@ func (c *cli) root(getenv func(string) string) *cobra.Command {
 	flags.StringVarP(&c.workspace, "workspace", "w", env("TILERY_WORKSPACE", "prod"), "workspace; TILERY_WORKSPACE")
 	flags.StringVarP(&c.output, "output", "o", "table", "output format: table or json")
 	root.AddCommand(c.testCommand(env("TILERY_WORKER_PROGRAM", "")), c.planCommand(), c.applyCommand(), c.describeCommand(), c.workspaceCommand(),
-		c.materializeCommand(), c.statusCommand(), c.jobsCommand(), c.jobCommand(), c.restoreOnlineCommand(),
+		c.materializeCommand(), c.statusCommand(), c.jobsCommand(), c.jobCommand(), c.restoreOnlineCommand(), c.maintainCommand(),
 		c.getOnlineCommand(), c.versionCommand())
 	return root
 }

@@ -11,6 +11,8 @@
 // (ErrorWindowsFailed); all is committed, and the online store does not follow
 // (ErrorOnlineBehind). Every failed or cancelled one that had begun carries its
 // MaterializeResult in the error's details. Starting any job again is always safe.
+// Maintain is a job too, by steps of which none needs another: those that failed are told
+// (ErrorMaintenanceFailed), the others are taken.
 // Reconcile is no job: it runs for as long as its workspace, and a pass that fails
 // is made up for by the next.
 //

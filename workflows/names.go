@@ -36,6 +36,9 @@ const (
 	// ErrorOnlineBehind is the type of a job's error when everything is committed
 	// and the online store does not hold all of it yet.
 	ErrorOnlineBehind = "OnlineBehind"
+	// ErrorMaintenanceFailed is the type of Maintain's error when steps failed; all
+	// others are taken.
+	ErrorMaintenanceFailed = "MaintenanceFailed"
 )
 
 // Search attributes of every job; those of its windows once its turn has come.
@@ -47,8 +50,11 @@ var (
 	SearchWindowEnd   = temporal.NewSearchAttributeKeyTime(activities.SearchWindowEnd)
 )
 
-// JobTypeBatch is the job type of materialization, by Tecton's name.
-const JobTypeBatch = activities.JobTypeBatch
+// Types of jobs: materialization, by Tecton's name, and maintenance.
+const (
+	JobTypeBatch       = activities.JobTypeBatch
+	JobTypeMaintenance = activities.JobTypeMaintenance
+)
 
 // MaterializeID is the workflow id of a backfill. A range that is being
 // materialized cannot be started a second time.

@@ -68,7 +68,7 @@ func TestWireNames(t *testing.T) {
 	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism, workflows.UpdateRate, workflows.UpdateRetry)
 	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName(),
 		workflows.SearchWindowStart.GetName(), workflows.SearchWindowEnd.GetName())
-	list("job-type", workflows.JobTypeBatch)
+	list("job-type", workflows.JobTypeBatch, workflows.JobTypeMaintenance)
 	list("workflow", registered()...)
 	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules]()}
 	for _, kind := range kinds {

@@ -8,4 +8,5 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(MaterializeIncremental)
 	r.RegisterWorkflow(Reconcile)
 	r.RegisterWorkflow(RestoreOnline)
+	r.RegisterWorkflow(Maintain)
 }

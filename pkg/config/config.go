@@ -42,7 +42,8 @@ type Config struct {
 	Batch    Batch    `yaml:"batch"`
 	Retry    Retry    `yaml:"retry"`
 	// MaxJobsPerView is how many jobs of a view run at a time; others wait: 16.
-	MaxJobsPerView int `yaml:"max_jobs_per_view"`
+	MaxJobsPerView int         `yaml:"max_jobs_per_view"`
+	Maintenance    Maintenance `yaml:"maintenance"`
 }
 
 // HTTP configures the API.
@@ -72,6 +73,9 @@ type Batch struct {
 	// Slots is how many windows are built at a time: one per core, and at least
 	// 512 MiB for each; TILERY_BATCH_SLOTS.
 	Slots int `yaml:"slots"`
+	// ScratchBytes is what the windows that do not fit into their memory may spill to
+	// Scratch, shared by them: 20 times MemoryBytes; TILERY_BATCH_SCRATCH_BYTES.
+	ScratchBytes int64 `yaml:"scratch_bytes"`
 }
 
 // Bounds of timeouts.
@@ -84,6 +88,7 @@ const (
 const (
 	defaultSlotBytes = 512 << 20 // at least, unless slots says otherwise
 	minSlotBytes     = 64 << 20  // below, even small windows fail
+	defaultScratch   = 20        // times the memory
 )
 
 // Load reads the file at path (none when empty), the environment, and fills in defaults.
@@ -148,6 +153,9 @@ func (c *Config) environment(getenv func(string) string) error {
 	if err := number(getenv, "TILERY_BATCH_MEMORY_BYTES", &c.Batch.MemoryBytes); err != nil {
 		return err
 	}
+	if err := number(getenv, "TILERY_BATCH_SCRATCH_BYTES", &c.Batch.ScratchBytes); err != nil {
+		return err
+	}
 	return number(getenv, "TILERY_BATCH_SLOTS", &c.Batch.Slots)
 }
 
@@ -179,6 +187,7 @@ func (c *Config) ensureDefaults() {
 	fill(&c.Temporal.Address, "127.0.0.1:7233")
 	fill(&c.Temporal.Namespace, "default")
 	c.Retry.ensureDefaults()
+	c.Maintenance.ensureDefaults()
 	c.MaxJobsPerView = cmp.Or(c.MaxJobsPerView, defaultJobsPerView)
 	c.BucketTimeout = cmp.Or(c.BucketTimeout, 30*time.Second)
 	c.OnlineTimeout = cmp.Or(c.OnlineTimeout, 10*time.Second)
@@ -188,6 +197,9 @@ func (c *Config) ensureDefaults() {
 	}
 	if c.Batch.Slots == 0 {
 		c.Batch.Slots = max(1, min(runtime.NumCPU(), int(c.Batch.MemoryBytes/defaultSlotBytes)))
+	}
+	if c.Batch.ScratchBytes == 0 {
+		c.Batch.ScratchBytes = c.Batch.MemoryBytes * defaultScratch
 	}
 }
 
@@ -215,6 +227,9 @@ func (c Config) Validate() error {
 	if err := c.Retry.validate(); err != nil {
 		return err
 	}
+	if err := c.Maintenance.validate(); err != nil {
+		return err
+	}
 	if c.MaxJobsPerView < 1 || c.MaxJobsPerView > maxJobsPerView {
 		return fmt.Errorf("configuration: max_jobs_per_view: want 1 to %d, got %d", maxJobsPerView, c.MaxJobsPerView)
 	}
@@ -223,6 +238,9 @@ func (c Config) Validate() error {
 	}
 	if c.Batch.MemoryBytes/int64(c.Batch.Slots) < minSlotBytes {
 		return fmt.Errorf("configuration: batch.memory_bytes: want at least %d for each of %d slots, got %d", minSlotBytes, c.Batch.Slots, c.Batch.MemoryBytes)
+	}
+	if c.Batch.ScratchBytes < c.Batch.MemoryBytes {
+		return fmt.Errorf("configuration: batch.scratch_bytes: want at least batch.memory_bytes, %d, got %d", c.Batch.MemoryBytes, c.Batch.ScratchBytes)
 	}
 	return nil
 }

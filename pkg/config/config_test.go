@@ -22,14 +22,19 @@ var defaultRetry = config.Retry{
 	InfrastructureAttempts: 100, FailureAttempts: 10, FailureBackoff: 5 * time.Minute, MaxBackoff: time.Hour,
 }
 
+var defaultMaintenance = config.Maintenance{
+	Interval: 24 * time.Hour, Retention: 168 * time.Hour, LogRetention: 168 * time.Hour, StoreRetention: 168 * time.Hour,
+	CheckpointEvery: 100, TargetFileBytes: 256 << 20,
+}
+
 func TestDefaults(t *testing.T) {
 	want := config.Config{
 		DataDir: "tilery-data", Bucket: "tilery-data/bucket", Online: "tilery-data/online", Scratch: "tilery-data/scratch",
 		SourceRoot: ".", HTTP: config.HTTP{Listen: "127.0.0.1:7474"},
 		Temporal:      config.Temporal{Address: "127.0.0.1:7233", Namespace: "default", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
-		Batch: config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU())},
-		Retry: defaultRetry, MaxJobsPerView: 16,
+		Batch: config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU()), ScratchBytes: 20 << 30},
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance,
 	}
 	c, err := config.Load("", func(string) string { return "" })
 	require.NoError(t, err)
@@ -52,9 +57,10 @@ bucket_timeout: 1m
 online_timeout: 500ms
 http: {listen: "0.0.0.0:80", allow_remote: true}
 temporal: {address: "t:1", namespace: n, ui: "http://u:1", timeout: 9s}
-batch: {memory_bytes: 268435456, slots: 3}
+batch: {memory_bytes: 268435456, slots: 3, scratch_bytes: 1073741824}
 retry: {infrastructure_attempts: 7, failure_attempts: 3, failure_backoff: 10ms, max_backoff: 2s}
 max_jobs_per_view: 2
+maintenance: {interval: 12h, retention: 24h, log_retention: 48h, store_retention: 1h, checkpoint_every: 7, target_file_bytes: 1048576}
 `, nil)
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
@@ -62,9 +68,13 @@ max_jobs_per_view: 2
 		HTTP:          config.HTTP{Listen: "0.0.0.0:80", AllowRemote: true},
 		Temporal:      config.Temporal{Address: "t:1", Namespace: "n", UI: "http://u:1", Timeout: 9 * time.Second},
 		BucketTimeout: time.Minute, OnlineTimeout: 500 * time.Millisecond,
-		Batch:          config.Batch{MemoryBytes: 256 << 20, Slots: 3},
+		Batch:          config.Batch{MemoryBytes: 256 << 20, Slots: 3, ScratchBytes: 1 << 30},
 		Retry:          config.Retry{InfrastructureAttempts: 7, FailureAttempts: 3, FailureBackoff: 10 * time.Millisecond, MaxBackoff: 2 * time.Second},
 		MaxJobsPerView: 2,
+		Maintenance: config.Maintenance{
+			Interval: 12 * time.Hour, Retention: 24 * time.Hour, LogRetention: 48 * time.Hour, StoreRetention: time.Hour,
+			CheckpointEvery: 7, TargetFileBytes: 1 << 20,
+		},
 	}, c)
 }
 
@@ -73,15 +83,15 @@ func TestTheEnvironmentIsOverTheFile(t *testing.T) {
 	c, err := load(t, file, map[string]string{
 		"TILERY_DATA_DIR": "d", "TILERY_BUCKET": "b", "TILERY_ONLINE": "o", "TILERY_SCRATCH": "s", "TILERY_SOURCE_ROOT": "r",
 		"TILERY_CLOCK": "system", "TILERY_HTTP_LISTEN": "localhost:2", "TILERY_TEMPORAL_ADDRESS": "t:1", "TILERY_TEMPORAL_NAMESPACE": "n", "TILERY_TEMPORAL_UI": "https://u",
-		"TILERY_BATCH_MEMORY_BYTES": "134217728", "TILERY_BATCH_SLOTS": "2",
+		"TILERY_BATCH_MEMORY_BYTES": "134217728", "TILERY_BATCH_SLOTS": "2", "TILERY_BATCH_SCRATCH_BYTES": "134217728",
 	})
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
 		DataDir: "d", Bucket: "b", Online: "o", Scratch: "s", SourceRoot: "r", Clock: "system",
 		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n", UI: "https://u", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
-		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2},
-		Retry: defaultRetry, MaxJobsPerView: 16,
+		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2, ScratchBytes: 128 << 20},
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance,
 	}, c)
 
 	c, err = load(t, file, map[string]string{"TILERY_DATA_DIR": "env"})
@@ -119,6 +129,12 @@ func TestRefusals(t *testing.T) {
 		"too many attempts":  {"retry: {infrastructure_attempts: 1001}\n", nil, "configuration: retry.infrastructure_attempts: want 1 to 1000, got 1001"},
 		"a long first wait":  {"retry: {failure_backoff: 2h, max_backoff: 1h}\n", nil, "want failure_backoff from 0 to max_backoff"},
 		"no jobs":            {"max_jobs_per_view: -1\n", nil, "configuration: max_jobs_per_view: want 1 to 1000, got -1"},
+		"a short retention":  {"maintenance: {retention: 23h}\n", nil, "configuration: maintenance.retention: want 24h0m0s to 8760h0m0s, got 23h0m0s"},
+		"a short log":        {"maintenance: {log_retention: 1h}\n", nil, "configuration: maintenance.log_retention: want 24h0m0s to 8760h0m0s, got 1h0m0s"},
+		"no store retention": {"maintenance: {store_retention: -1h}\n", nil, "configuration: maintenance.store_retention: want 1h0m0s to 8760h0m0s, got -1h0m0s"},
+		"a long interval":    {"maintenance: {interval: 721h}\n", nil, "configuration: maintenance.interval: want 1h0m0s to 720h0m0s, got 721h0m0s"},
+		"no checkpoints":     {"maintenance: {checkpoint_every: -1}\n", nil, "configuration: maintenance.checkpoint_every: want 1 to 10000, got -1"},
+		"small files":        {"maintenance: {target_file_bytes: 1}\n", nil, "configuration: maintenance.target_file_bytes: want 1048576 to 4294967296, got 1"},
 		"no number":          {"", map[string]string{"TILERY_BATCH_SLOTS": "two"}, `configuration: TILERY_BATCH_SLOTS="two" is not a number of 64 bits`},
 		"large number":       {"", map[string]string{"TILERY_BATCH_MEMORY_BYTES": "9223372036854775808"}, "is not a number of 64 bits"},
 		"no port":            {"http: {listen: localhost}\n", nil, `configuration: http.listen "localhost": want host:port`},
@@ -140,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		"no slots":           {"batch: {slots: -1}\n", nil, "configuration: batch.slots: want at least 1, got -1"},
 		"little memory":      {"batch: {memory_bytes: 1000}\n", nil, "configuration: batch.memory_bytes: want at least 67108864 for each of 1 slots, got 1000"},
 		"negative memory":    {"batch: {memory_bytes: -1}\n", nil, "want at least 67108864 for each of 1 slots, got -1"},
+		"little scratch":     {"batch: {scratch_bytes: 1000}\n", nil, "configuration: batch.scratch_bytes: want at least batch.memory_bytes, 1073741824, got 1000"},
 		"many slots":         {"batch: {slots: 17, memory_bytes: 1073741824}\n", nil, "want at least 67108864 for each of 17 slots, got 1073741824"},
 	} {
 		t.Run(name, func(t *testing.T) {

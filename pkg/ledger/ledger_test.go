@@ -130,7 +130,7 @@ func TestEveryRecordComesBack(t *testing.T) {
 		}
 		job := ledger.Job{
 			Workspace: workspace, View: view, ID: fmt.Sprintf("%032x", id),
-			Type:       rapid.SampledFrom([]ledger.Type{ledger.Batch, ledger.Stream, ledger.Ingest, ledger.Deletion}).Draw(t, "type"),
+			Type:       rapid.SampledFrom([]ledger.Type{ledger.Batch, ledger.Stream, ledger.Ingest, ledger.Deletion, ledger.Maintenance}).Draw(t, "type"),
 			CreatedAt:  window.Time(rapid.Int64Range(1, int64(window.MaxTime)).Draw(t, "created")),
 			WorkflowID: rapid.StringN(0, 60, 400).Draw(t, "workflow"),
 			RunID:      rapid.StringN(0, 60, 400).Draw(t, "run"),

@@ -39,9 +39,11 @@ const (
 	Stream   Type = "STREAM"
 	Ingest   Type = "INGEST"
 	Deletion Type = "DELETION"
+	// Maintenance is not Tecton's. It has no window.
+	Maintenance Type = "MAINTENANCE"
 )
 
-var types = []Type{Batch, Stream, Ingest, Deletion}
+var types = []Type{Batch, Stream, Ingest, Deletion, Maintenance}
 
 // State is where a job stands.
 type State string

@@ -23,6 +23,13 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files again")
 // scene returns a ledger with a job of each kind of ending.
 func scene(t *testing.T) *ledger.Ledger {
 	l := ledger.New(open(t))
+	maintenance := jobNumber(0)
+	maintenance.Type = ledger.Maintenance
+	for n, state := range []ledger.State{ledger.Running, ledger.Success} {
+		record := change(n+1, state)
+		record.Window = window.Interval{}
+		require.NoError(t, l.Append(t.Context(), maintenance, record))
+	}
 	appendAll(t, l, jobNumber(1), ledger.Scheduled, ledger.Running, ledger.Success)
 	appendAll(t, l, jobNumber(2), ledger.Running, ledger.CancelRequested, ledger.Cancelled)
 

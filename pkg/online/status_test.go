@@ -40,7 +40,11 @@ func TestStatusIsComparedAndSet(t *testing.T) {
 	require.Zero(t, version)
 
 	first := online.Status{Epoch: "e1"}
-	second := online.Status{Epoch: "e1", Applied: 7, Covered: window.Set{{Start: -2, End: 0}, {Start: 5, End: 9}}, Watermark: at(9)}
+	second := online.Status{
+		Epoch: "e1", Applied: 7, Covered: window.Set{{Start: -2, End: 0}, {Start: 5, End: 9}}, Watermark: at(9),
+		Next:     &online.Filling{Epoch: "e2", From: 7, Covered: window.Set{{Start: 5, End: 9}}},
+		Replaced: []online.Replaced{{Epoch: "e0", At: 3}},
+	}
 	won, err := online.WriteStatus(ctx, s, "s", first, 0)
 	require.NoError(t, err)
 	require.True(t, won)
@@ -100,6 +104,12 @@ func TestStatusThatBreaksItsRulesIsNotWritten(t *testing.T) {
 		"held in year 0":            {Epoch: "e", Held: window.Set{{Start: window.MinTime - 1, End: 0}}},
 		"year 0":                    {Epoch: "e", Covered: window.Set{{Start: window.MinTime - 1, End: 0}}},
 		"year 10000":                {Epoch: "e", Covered: window.Set{{Start: 0, End: window.MaxTime + 1}}},
+		"next of the same epoch":    {Epoch: "e", Next: &online.Filling{Epoch: "e"}},
+		"next without an epoch":     {Epoch: "e", Next: &online.Filling{}},
+		"next of an earlier time":   {Epoch: "e", Applied: 3, Next: &online.Filling{Epoch: "f", From: 2}},
+		"next, touching":            {Epoch: "e", Next: &online.Filling{Epoch: "f", Covered: window.Set{{Start: 0, End: 5}, {Start: 5, End: 9}}}},
+		"replaced and read":         {Epoch: "e", Replaced: []online.Replaced{{Epoch: "e"}}},
+		"replaced and filled":       {Epoch: "e", Next: &online.Filling{Epoch: "f"}, Replaced: []online.Replaced{{Epoch: "f"}}},
 		"watermark, none covered":   {Epoch: "e", Watermark: at(0)},
 		"watermark before":          {Epoch: "e", Covered: covered, Watermark: at(0)},
 		"watermark in a gap":        {Epoch: "e", Covered: covered, Watermark: at(6)},

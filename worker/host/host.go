@@ -101,7 +101,10 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	if err := h.connect(ctx, c.Temporal); err != nil {
 		return err
 	}
-	schedules := &activities.Schedules{Registry: engine.Registry, Client: h.temporal.ScheduleClient(), Action: incrementalAction}
+	schedules := &activities.Schedules{
+		Registry: engine.Registry, Client: h.temporal.ScheduleClient(), Action: incrementalAction,
+		Maintenance: maintenanceAction, MaintenanceInterval: c.Maintenance.Interval,
+	}
 	jobs := &activities.Materialize{
 		Engine: engine, Clock: now, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView,
 		Retry: activities.Retry{
@@ -146,8 +149,12 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	h.closers = append(h.closers, store.Close)
 	return &materialize.Engine{
 		Bucket: objects, Registry: registry.New(objects), Sources: sources, Transform: duckdb.Engine{},
-		Offline: delta.New(objects, delta.Options{ScratchDir: c.Scratch}), Online: store,
+		Offline: delta.New(objects, delta.Options{ScratchDir: c.Scratch, Retention: c.Maintenance.Retention}), Online: store,
 		Ledger: ledger.New(objects), Options: share(c.Batch, c.Scratch),
+		Maintenance: materialize.Maintenance{
+			Retention: c.Maintenance.Retention, LogRetention: c.Maintenance.LogRetention, StoreRetention: c.Maintenance.StoreRetention,
+			CheckpointEvery: c.Maintenance.CheckpointEvery, TargetFileBytes: c.Maintenance.TargetFileBytes,
+		},
 	}, nil
 }
 

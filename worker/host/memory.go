@@ -13,10 +13,13 @@ const besideBytes = 192 << 20
 
 // share divides the memory of the windows evenly. Of a window's, half is the SQL
 // engine's, outside of Go's heap, and a third the rows that were gathered; the rest
-// is for Arrow and Parquet.
+// is for Arrow and Parquet. So is the room to spill rows when they do not fit.
 func share(b config.Batch, scratch string) materialize.Options {
 	window := b.MemoryBytes / int64(b.Slots)
-	return materialize.Options{MemoryBytes: window / 2, BuilderBytes: window / 3, Threads: 1, ScratchDir: scratch}
+	return materialize.Options{
+		MemoryBytes: window / 2, BuilderBytes: window / 3, Threads: 1,
+		ScratchDir: scratch, ScratchBytes: b.ScratchBytes / int64(b.Slots),
+	}
 }
 
 // LimitMemory has the garbage collector keep Go's heap to its share of the batch

@@ -54,3 +54,12 @@ func incrementalAction(workspace, view string) *client.ScheduleWorkflowAction {
 		StaticSummary: fmt.Sprintf("New windows of %s of workspace %s", view, workspace),
 	}
 }
+
+// maintenanceAction is what a view's schedule of maintenance starts.
+func maintenanceAction(workspace, view string) *client.ScheduleWorkflowAction {
+	return &client.ScheduleWorkflowAction{
+		ID: workflows.MaintainID(workspace, view), Workflow: workflows.Maintain, TaskQueue: workflows.TaskQueueControl,
+		Args:          []any{workflows.MaintainInput{Workspace: workspace, View: view}},
+		StaticSummary: fmt.Sprintf("Maintenance of %s of workspace %s", view, workspace),
+	}
+}

@@ -27,7 +27,7 @@ const (
 type Faulty struct {
 	online.Store
 	// Hook is asked once for each call of "get", "read", "write", "scan" and
-	// "drop". It must be safe for concurrent use. Nil: nothing fails.
+	// "drop", "drop tree". It must be safe for concurrent use. Nil: nothing fails.
 	Hook func(op string) Fault
 }
 
@@ -95,7 +95,7 @@ func (f Faulty) Drop(ctx context.Context, store string) error {
 
 // DropTree implements online.Store.
 func (f Faulty) DropTree(ctx context.Context, store string) error {
-	return f.call(ctx, "drop", func() error { return f.Store.DropTree(ctx, store) })
+	return f.call(ctx, "drop tree", func() error { return f.Store.DropTree(ctx, store) })
 }
 
 func (f Faulty) call(ctx context.Context, op string, do func() error) error {

@@ -59,6 +59,7 @@ var scenarios = []scenario{
 	{name: "gaps", workflow: "MaterializeIncremental", input: `{"view": "daily"}`},
 	{name: "nothing-missing", workflow: "MaterializeIncremental", input: `{"view": "daily"}`},
 	{name: "restore", workflow: "RestoreOnline", input: `{"view": "daily"}`},
+	{name: "maintenance", workflow: "Maintain", input: `{"view": "daily"}`},
 	{name: "overwrite-offline-only", input: `{"view": "daily", "start_time": "2001-01-03", "end_time": "2001-01-17", "overwrite": true, "online": false}`},
 	{name: "overlap", input: `{"view": "daily"}`},
 	{name: "misaligned-range", input: `{"view": "daily", "start_time": "2001-01-03T05:00:00Z"}`},
