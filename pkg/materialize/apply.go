@@ -51,13 +51,14 @@ func (e *Engine) Lags(ctx context.Context, t *Target, now window.Time) (bool, er
 // settled reports whether a status says all that a snapshot and the holds do and,
 // with fill, all that serving needs.
 func (t *Target) settled(status online.Status, snapshot offline.Snapshot, held window.Set, fill bool) bool {
-	return status.Applied == snapshot.Version && slices.Equal(status.Held, held) &&
+	return status.Next == nil && status.Applied == snapshot.Version && slices.Equal(status.Held, held) &&
 		(!fill || len(t.unserved(snapshot.Covered, status.Covered)) == 0)
 }
 
-// Apply brings the view's online store to the head of its offline log. Progress
-// counts cells. It returns offline.ErrHistoryGone when the log ends before the
-// version that the store follows, and ErrContended after 20 lost races.
+// Apply brings the view's online store to the head of its offline log. If the log no
+// longer tells what happened since, the store is filled anew. Progress counts cells.
+// It returns offline.ErrHistoryGone when the log ends before the version that the
+// store follows, and ErrContended after 20 lost races.
 func (e *Engine) Apply(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress)) (ApplyResult, error) {
 	return e.apply(ctx, t, table, false, onProgress)
 }
@@ -101,14 +102,21 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 	switch {
 	case t.settled(status, snapshot, held, fill):
 		return true, nil
-	case status.Applied > snapshot.Version: // the snapshot is the newer of the two
-		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, status.Applied, snapshot.Version)
+	case follows(status) > snapshot.Version: // the snapshot is the newer of the two
+		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, follows(status), snapshot.Version)
 	}
 	s := &step{
 		engine: e, target: t, table: table, snapshot: snapshot, held: held, status: status, fill: fill,
 		onProgress: onProgress, result: result,
 	}
-	if err := s.run(ctx); err != nil {
+	if status.Next != nil {
+		s.status, s.anew = takeOver(status, realNow()), true
+	}
+	err = s.run(ctx)
+	if errors.Is(err, offline.ErrHistoryGone) {
+		return false, e.beginAnew(ctx, t, status, version, snapshot)
+	}
+	if err != nil {
 		return false, fmt.Errorf("version %d: %w", snapshot.Version, err)
 	}
 	next := s.next()
@@ -116,7 +124,7 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 	if won {
 		result.Version, result.Status = next.Applied, next
 	}
-	return won, err
+	return won && !s.anew, err // what serving needs by now may be more than was begun with
 }
 
 // step is one pass over the log, from the status's version to the snapshot's.
@@ -128,6 +136,7 @@ type step struct {
 	held       window.Set
 	status     online.Status
 	fill       bool // with what serving needs
+	anew       bool // what the status covers is not in its cells yet
 	onProgress func(Progress)
 	result     *ApplyResult
 
@@ -138,7 +147,9 @@ type step struct {
 
 // next is the status once every cell of the step is written.
 func (s *step) next() online.Status {
-	next := online.Status{Epoch: s.status.Epoch, Applied: s.snapshot.Version, Covered: s.covered, Held: s.held}
+	next := online.Status{
+		Epoch: s.status.Epoch, Applied: s.snapshot.Version, Covered: s.covered, Held: s.held, Replaced: s.status.Replaced,
+	}
 	if edge, ok := s.target.Watermark(next.Settled()); ok {
 		next.Watermark = &edge
 	}
@@ -149,8 +160,13 @@ func (s *step) run(ctx context.Context) error {
 	if err := s.readChanges(ctx); err != nil {
 		return err
 	}
-	if s.fill {
-		s.addUnserved()
+	switch {
+	case s.anew:
+		s.add(s.covered)
+	case s.fill:
+		missing := s.target.unserved(s.snapshot.Covered, s.covered)
+		s.covered = s.covered.Union(missing)
+		s.add(missing)
 	}
 	if s.target.View.Aggregated() {
 		return s.applyBlocks(ctx)
@@ -188,13 +204,11 @@ func (s *step) readChanges(ctx context.Context) error {
 	return nil
 }
 
-// addUnserved adds the windows that serving needs and no commit was to bring online.
-func (s *step) addUnserved() {
-	missing := s.target.unserved(s.snapshot.Covered, s.covered)
-	s.covered = s.covered.Union(missing)
-	s.windows = append(s.windows, missing...)
+// add has the step bring windows that are not in the cells, whatever commits did.
+func (s *step) add(windows window.Set) {
+	s.windows = append(s.windows, windows...)
 	for _, f := range s.snapshot.Files {
-		if missing.Overlaps(timesOf(f)) {
+		if windows.Overlaps(timesOf(f)) {
 			s.touched = append(s.touched, f)
 		}
 	}

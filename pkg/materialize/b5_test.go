@@ -22,7 +22,7 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-var seeds = flag.Int("seeds", 6, "random histories of the B5 test")
+var seeds = flag.Int("seeds", 9, "random histories of the B5 test")
 
 // TestRandomHistoriesB5 does everything at random that may happen to a view's
 // stores, and requires at every write that no cell lags behind the status, and
@@ -30,9 +30,16 @@ var seeds = flag.Int("seeds", 6, "random histories of the B5 test")
 func TestRandomHistoriesB5(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(*seeds) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+		view, name := newView(hour, 12*hour, 12*hour, 36*hour), "nested windows"
+		switch seed % 3 {
+		case 1:
+			view, name = mixedView(), "mixed windows"
+		case 2:
+			view, name = keyedView(hour, 12*hour, 12*hour, 36*hour), "secondary key"
+		}
+		t.Run(fmt.Sprint(name, ", seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			h := newHistory(t, seed)
+			h := newHistoryOf(t, seed, view, func(s *scene) checker { return newModel(s) })
 			for range 60 {
 				h.step()
 			}
@@ -56,10 +63,6 @@ type history struct {
 type checker interface {
 	check(store online.Store)
 	checkSettled(s *scene, before map[tileID]bool)
-}
-
-func newHistory(t *testing.T, seed uint64) *history {
-	return newHistoryOf(t, seed, newView(hour, 12*hour, 12*hour, 36*hour), func(s *scene) checker { return newModel(s) })
 }
 
 func newHistoryOf(t *testing.T, seed uint64, view feature.View, model func(*scene) checker) *history {

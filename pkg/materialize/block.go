@@ -14,10 +14,10 @@ import (
 // applyBlocks brings the cells of all blocks up to date that a changed window
 // lies in.
 func (s *step) applyBlocks(ctx context.Context) error {
-	length := s.target.View.BlockLength()
+	length := s.target.Block()
 	blocks := map[window.Time]bool{}
 	for _, w := range s.windows {
-		for _, block := range s.target.Blocks(w).Split(length) {
+		for _, block := range w.Widen(length).Split(length) {
 			blocks[block.Start] = true
 		}
 	}

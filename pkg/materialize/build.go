@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/materialize/internal/spill"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/transform"
 	"github.com/tilery/tilery/pkg/window"
@@ -45,7 +46,15 @@ func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r Bu
 	if !r.OneRun {
 		runs = r.Range.Split(schedule)
 	}
-	collected := newCollector(t, e.Options.withDefaults().BuilderBytes)
+	options := e.Options.withDefaults()
+	spilled := spill.New(spill.Options{Dir: options.ScratchDir, MaxBytes: options.ScratchBytes, Stop: ctx.Err})
+	if report := r.OnProgress; report != nil {
+		r.OnProgress = func(p Progress) {
+			p.SpilledBytes = spilled.Written()
+			report(p)
+		}
+	}
+	collected := newCollector(t, options.BuilderBytes, spilled)
 	defer collected.release()
 	var builds []offline.Build
 	for _, run := range runs {

@@ -105,30 +105,18 @@ func TestTwoBuildsOfTheSameDataHoldTheSameBytes(t *testing.T) {
 	require.Equal(t, s.contents(first), s.contents(second), "B9: in any order of the rows")
 }
 
-func TestBuildsPastTheirMemoryAreTooLarge(t *testing.T) {
-	t.Parallel()
-	for _, interval := range []time.Duration{hour, time.Minute} {
-		var events []event
-		for i := range int64(20_000) {
-			events = append(events, event{user: ptr(i), at: start})
-		}
-		s := newMemoryScene(t, newView(interval, day), &events)
-		s.engine.Options.BuilderBytes = 16 << 20
-		require.Equal(t, int64(20_000), s.build(span(0, day)).Rows)
-		s.engine.Options.BuilderBytes = 4 << 20
-		_, err := s.tryBuild(span(0, day))
-		require.ErrorIs(t, err, materialize.ErrTooLarge)
-		require.ErrorContains(t, err, "at most 4194304 are allowed")
-	}
-}
-
 // buildRange builds several windows by one call.
 func (s *scene) buildRange(w window.Interval, oneRun bool) []offline.Build {
+	s.t.Helper()
+	return s.buildReporting(w, oneRun, nil)
+}
+
+func (s *scene) buildReporting(w window.Interval, oneRun bool, report func(materialize.Progress)) []offline.Build {
 	s.t.Helper()
 	s.clock++
 	s.ids++
 	builds, err := s.engine.Build(s.t.Context(), s.target, s.table, materialize.BuildRequest{
-		Range: w, OneRun: oneRun, ReadAt: s.clock, Attempt: fmt.Sprintf("attempt-%d", s.ids),
+		Range: w, OneRun: oneRun, ReadAt: s.clock, Attempt: fmt.Sprintf("attempt-%d", s.ids), OnProgress: report,
 	})
 	require.NoError(s.t, err)
 	return builds

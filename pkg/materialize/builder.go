@@ -2,7 +2,6 @@ package materialize
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/materialize/internal/spill"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -18,24 +18,32 @@ import (
 // recordRows is how many rows a record holds that goes to the offline writer.
 const recordRows = 64 << 10
 
-// maxTiles bounds the numbers of tiles and groups, which are 32 bits wide.
+// maxTiles bounds the numbers of tiles and groups, which are 32 bits wide; those of a
+// record come on top.
 const maxTiles = 1 << 30
 
-// maxKeyText bounds the keys' bytes, which 32-bit offsets of a column must reach.
-const maxKeyText = math.MaxInt32
+// maxKeyText bounds the keys' bytes, which 32-bit offsets of a column must reach;
+// those of a record come on top.
+const maxKeyText = 1 << 30
 
 // builder folds the rows of a range of windows into tiles. A key's bytes are hashed
-// once a row; only keys are sorted by their bytes, at the end.
+// once a row; only keys are sorted by their bytes, at the end. When the tiles take
+// more than maxBytes they go to disk as a sorted run, which the next ones begin anew.
 type builder struct {
 	target   *Target
 	span     window.Interval
 	maxBytes int64
+	texts    []int // see keptTexts
 
 	keys   *keyTable
 	groups groupTable
 	states *aggregate.States
 
+	runs   *spill.Runs
+	merged *tileMerge // of runs; nil before the first write, and without runs
+
 	// The keys' values by number: in keyValues, and once rows are written in keyColumns.
+	// With runs they are not needed.
 	keyValues  *array.RecordBuilder
 	keyColumns []arrow.Array
 	order      groupOrder
@@ -54,18 +62,19 @@ type builder struct {
 // fold the rows. What nobody takes is freed by the garbage collector.
 var idle sync.Pool
 
-func newBuilder(t *Target, maxBytes int64) *builder {
+func newBuilder(t *Target, maxBytes int64, runs *spill.Runs) *builder {
 	b, ok := idle.Get().(*builder)
 	if !ok || b.maxBytes > maxBytes || !slices.Equal(b.target.Layout.Partials(), t.Layout.Partials()) {
 		b = &builder{keys: newKeyTable(), states: t.Layout.NewStates()}
 	}
-	b.target, b.maxBytes = t, maxBytes
+	b.target, b.maxBytes, b.runs, b.texts = t, maxBytes, runs, keptTexts(t.Layout)
 	return b
 }
 
 // release ends the use of the builder.
 func (b *builder) release() {
-	b.keyValues, b.keyColumns = nil, nil
+	b.runs.Close()
+	b.keyValues, b.keyColumns, b.runs, b.merged = nil, nil, nil, nil
 	idle.Put(b)
 }
 
@@ -76,18 +85,24 @@ func (b *builder) reset(span window.Interval) error {
 		return fmt.Errorf("%w: %v has %d tiles, at most %d can be counted", ErrTooLarge, span, tiles, maxTiles)
 	}
 	b.span = span
-	b.keyValues = array.NewRecordBuilder(memory.DefaultAllocator, record.ArrowSchema(b.target.View.JoinKeys()))
-	b.keyColumns = nil
-	b.keys.reset()
-	b.groups.reset(tiles)
-	b.states.Reset()
+	b.keyValues = array.NewRecordBuilder(memory.DefaultAllocator, record.ArrowSchema(b.target.Keys))
+	b.keyColumns, b.merged = nil, nil
+	b.runs.Close()
+	b.empty()
 	return nil
 }
 
-// add folds the rows of a record whose columns are the join keys, the
+// empty drops all tiles in memory.
+func (b *builder) empty() {
+	b.keys.reset()
+	b.groups.reset(b.span.Count(b.target.View.Interval()))
+	b.states.Reset()
+}
+
+// add folds the rows of a record whose columns are the table's keys, the
 // timestamp, and the layout's inputs.
 func (b *builder) add(rec arrow.Record) error {
-	fields := b.target.View.JoinKeys()
+	fields := b.target.Keys
 	columns := rec.Columns()
 	encoder, err := record.NewKeyEncoder(fields, columns[:len(fields)])
 	if err != nil {
@@ -97,25 +112,29 @@ func (b *builder) add(rec arrow.Record) error {
 	if !ok {
 		return fmt.Errorf("column %s has type %s, want a timestamp", b.target.View.TimestampField, columns[len(fields)].DataType())
 	}
+	inputs := columns[len(fields)+1:]
+	for _, i := range b.texts {
+		if err := checkTexts(rec.ColumnName(len(fields)+1+i), inputs[i]); err != nil {
+			return err
+		}
+	}
 	b.rowGroups, b.newRows = b.rowGroups[:0], b.newRows[:0]
 	for values, from := times.TimestampValues(), 0; from < len(values); from += batchRows {
 		if err := b.find(encoder, values, from, min(from+batchRows, len(values))); err != nil {
 			return err
 		}
 	}
-	if size := len(b.keys.text); size > maxKeyText {
-		return fmt.Errorf("%w: keys in %v take %d bytes, at most %d are allowed", ErrTooLarge, b.span, size, maxKeyText)
-	}
-	for i, values := range b.keyValues.Fields() {
-		if err := appendRows(values, columns[i], b.newRows); err != nil {
-			return err
+	if b.runs.Len() == 0 {
+		for i, values := range b.keyValues.Fields() {
+			if err := appendRows(values, columns[i], b.newRows); err != nil {
+				return err
+			}
 		}
 	}
 	b.states.Grow(b.groups.len())
-	b.states.Add(b.rowGroups, times.TimestampValues(), columns[len(fields)+1:])
-	if size := b.bytes(); size > b.maxBytes || b.groups.len() > maxTiles {
-		return fmt.Errorf("%w: %d tiles of %d keys in %v take %d bytes, at most %d are allowed",
-			ErrTooLarge, b.groups.len(), b.keys.len(), b.span, size, b.maxBytes)
+	b.states.Add(b.rowGroups, times.TimestampValues(), inputs)
+	if b.bytes() > b.maxBytes || b.groups.len() > maxTiles || len(b.keys.text) > maxKeyText {
+		return b.spill()
 	}
 	return nil
 }
@@ -152,37 +171,64 @@ func (b *builder) find(encoder *record.KeyEncoder, times []arrow.Timestamp, from
 	return nil
 }
 
-// bytes is a function of the rows alone, not of earlier builds: whether a window is
-// too large must not be chance.
+// bytes is a function of the rows alone, not of earlier builds.
 func (b *builder) bytes() int64 { return b.keys.bytes() + b.groups.bytes() + b.states.Bytes() }
 
-// write hands the tiles of a window to write, sorted by key and tile start.
+// write hands the tiles of a window to write, sorted by key and tile start. How they
+// are cut into records depends on them alone.
 func (b *builder) write(w window.Interval, schema *arrow.Schema, write func(arrow.Record) error) error {
+	out := newTileRecord(b.target, b.span.Start, schema, write)
+	defer out.columns.Release()
+	var err error
+	if b.runs.Len() > 0 {
+		err = b.writeMerged(w, out)
+	} else {
+		err = b.writeGroups(w, out)
+	}
+	if err != nil {
+		return err
+	}
+	return out.flush()
+}
+
+// writeGroups adds the tiles of a window, all of which are in memory.
+func (b *builder) writeGroups(w window.Interval, out *tileRecord) error {
 	if b.keyColumns == nil {
 		b.sort()
+		for _, values := range b.keyValues.Fields() {
+			b.keyColumns = append(b.keyColumns, values.NewArray())
+		}
 	}
-	out := newTileRecord(b, schema)
-	defer out.columns.Release()
-	interval := b.target.View.Interval()
-	from, to := int32(w.Start.Sub(b.span.Start)/interval), int32(w.End.Sub(b.span.Start)/interval)
-	for groups := range slices.Chunk(b.order.within(from, to), recordRows) {
-		rec, err := out.record(groups)
-		if err != nil {
+	rest := b.order.within(b.tilesOf(w))
+	for len(rest) > 0 {
+		out.reserve(len(rest))
+		groups := rest[:min(stepRows, len(rest))]
+		b.numbers = b.numbers[:0]
+		for _, group := range groups {
+			pair := b.groups.pairs[group]
+			out.addStart(pair.tile)
+			b.numbers = append(b.numbers, pair.key)
+		}
+		for i, column := range b.keyColumns {
+			if err := appendRows(out.keys[i], column, b.numbers); err != nil {
+				return err
+			}
+		}
+		if err := out.addStates(b.states, groups); err != nil {
 			return err
 		}
-		err = write(rec)
-		rec.Release()
-		if err != nil {
-			return err
-		}
+		rest = rest[len(groups):]
 	}
 	return nil
 }
 
-// sort ends the adding of rows: groups are written from here on.
+// tilesOf returns which tiles of the span a window has.
+func (b *builder) tilesOf(w window.Interval) (from, to int32) {
+	interval := b.target.View.Interval()
+	return int32(w.Start.Sub(b.span.Start) / interval), int32(w.End.Sub(b.span.Start) / interval)
+}
+
+// sort puts the groups in order, for as long as no row is added.
 func (b *builder) sort() {
 	b.order.begin(b.groups.pairs, b.span.Count(b.target.View.Interval()), b.keys.sorted())
-	for _, values := range b.keyValues.Fields() {
-		b.keyColumns = append(b.keyColumns, values.NewArray())
-	}
 }

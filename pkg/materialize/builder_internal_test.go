@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/materialize/internal/spill"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -97,6 +98,16 @@ func TestGroupsArePairsOfKeyAndTileAndComeInTheirOrder(t *testing.T) {
 			require.Equal(rt, want, g.findAll(nil, keys, tilesOf))
 		}
 		require.Equal(rt, len(numbers), g.len())
+		found := map[keyTile]int32{}
+		for key := range count + 1 { // of the last there is none
+			last := int32(-1)
+			for tile, group := range g.of(key) {
+				require.Less(rt, last, tile, "tiles ascend")
+				require.Equal(rt, group, g.find(key, tile))
+				found[keyTile{key, tile}], last = group, tile
+			}
+		}
+		require.Equal(rt, numbers, found)
 
 		var sorted []int32
 		for key := range count {
@@ -148,7 +159,7 @@ func TestFoldingARowAllocatesNothing(t *testing.T) {
 	}
 	rec := out.NewRecord()
 	defer rec.Release()
-	b := newBuilder(target, 64<<20)
+	b := newBuilder(target, 64<<20, spill.New(spill.Options{Dir: t.TempDir()}))
 	require.NoError(t, b.reset(window.Interval{Start: 0, End: window.Time(24 * time.Hour / time.Microsecond)}))
 	require.NoError(t, b.add(rec))
 	allocations := testing.AllocsPerRun(10, func() {

@@ -22,6 +22,17 @@
 // stored. After a removal the snapshot is asked, latest files first: a row that
 // vanished offline gives way to the one before it, or to a tombstone.
 //
+// With a secondary key the offline store has a row for each of its values, and the
+// cell of an entity has the tiles of all of them: a change of one writes the cell
+// anew, and a request reads no more cells than without. An entity whose tiles do not
+// fit into a cell fails the step with online.ErrTooLarge.
+//
+// A build is bounded by its memory, not its windows by it: what does not fit goes to
+// unnamed files as sorted runs, and is merged when it is written. It holds as much as
+// the builder may, a record or two of the SQL's and of the offline table's, and less than
+// 256 KiB for each run. For that a tile has a bound: a state keeps no text of more than
+// 64 KiB. Neither files nor values show whether anything was spilled.
+//
 // A cell holds the tiles of the windows that the online store covers and of no
 // others, though they may lie in the same block: nobody would correct those when
 // the log goes on, and one day they would be served. And a window that is covered
@@ -32,6 +43,9 @@
 // a store that is emptied under an applier is filled again, and what an applier
 // of the lost status still writes is read by nobody. Cells of a lost epoch stay
 // until they are dropped.
+//
+// A store whose log ends before the version that it follows is filled anew, under
+// another epoch, while the old one is read (beginAnew).
 //
 // A view whose definition has changed in what it stores has two stores: one serves,
 // by the definition that it has, and one is filled by the newest. Both are brought

@@ -16,13 +16,15 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// ErrTooLarge is a window that does not fit into the configured memory.
+// ErrTooLarge is a window that does not fit into the configured memory and scratch
+// space, or a part of one that nothing could hold.
 var ErrTooLarge = errors.New("window is too large")
 
 // Options bound one call of Build.
 type Options struct {
 	MemoryBytes  int64  // of the SQL engine; 0: 512 MiB
-	BuilderBytes int64  // of the tiles or rows that it gathers; 0: two thirds of MemoryBytes
+	BuilderBytes int64  // of the tiles or rows that it gathers, which are spilled past it; 0: two thirds of MemoryBytes
+	ScratchBytes int64  // of spilled tiles or rows; 0: 20 times MemoryBytes
 	Threads      int    // of the SQL engine; 0: 1
 	ScratchDir   string // for spilling; empty: the system's
 }
@@ -36,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BuilderBytes == 0 {
 		o.BuilderBytes = o.MemoryBytes * 2 / 3
+	}
+	if o.ScratchBytes == 0 {
+		o.ScratchBytes = o.MemoryBytes * 20
 	}
 	if o.ScratchDir == "" {
 		o.ScratchDir = os.TempDir()
@@ -52,14 +57,17 @@ type Engine struct {
 	Offline   offline.Store
 	Online    online.Store
 	// Ledger tells what people hold back; without one nothing is held.
-	Ledger  *ledger.Ledger
-	Options Options
+	Ledger      *ledger.Ledger
+	Options     Options
+	Maintenance Maintenance
 }
 
 // Progress is how far a step came; what it counts says the step.
 type Progress struct {
 	Rows     int64   `json:"rows"`
 	Fraction float64 `json:"fraction,omitempty"` // of the SQL, 0 to 1
+	// SpilledBytes is what a build has written to its scratch directory so far.
+	SpilledBytes int64 `json:"spilled_bytes,omitempty"`
 }
 
 // Target returns the view as of a generation; 0 is the newest, whose store is the
@@ -77,7 +85,14 @@ func target(g *registry.Generation, view string) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workspace %s: %w: %w", g.Workspace, registry.ErrNotFound, err)
 	}
-	return NewTarget(g.Workspace, g.Number, v)
+	t, err := NewTarget(g.Workspace, g.Number, v)
+	if err != nil {
+		return nil, err
+	}
+	if stores, ok := g.Stores[view]; ok {
+		t.Fingerprint = stores.Newest().Fingerprint
+	}
+	return t, nil
 }
 
 func (e *Engine) generation(ctx context.Context, workspace string, number int64) (registry.Generation, error) {

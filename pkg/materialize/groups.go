@@ -1,6 +1,9 @@
 package materialize
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // blockTiles is how many tiles that follow each other share a block.
 const (
@@ -64,6 +67,34 @@ func (g *groupTable) findAll(groups, keys, tiles []int32) []int32 {
 	}
 	g.pairs = g.pairs[:count]
 	return groups
+}
+
+// find returns the group of a pair, and numbers it when it is new.
+func (g *groupTable) find(key, tile int32) int32 {
+	slot := g.slot(key, tile)
+	if *slot == 0 {
+		g.pairs = append(g.pairs, keyTile{key, tile})
+		*slot = int32(len(g.pairs))
+	}
+	return *slot - 1
+}
+
+// of yields the tiles that a key has, ascending, with their groups.
+func (g *groupTable) of(key int32) iter.Seq2[int32, int32] {
+	return func(yield func(tile, group int32) bool) {
+		for i := range g.perKey {
+			at := int(key)*g.perKey + i
+			if at >= len(g.blocks) || g.blocks[at] == 0 {
+				continue
+			}
+			first := int(g.blocks[at]-1) * g.tiles
+			for j, slot := range g.slots[first : first+g.tiles] {
+				if slot != 0 && !yield(int32(i<<blockShift+j), slot-1) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // slot returns where the group of a pair stands, plus 1.

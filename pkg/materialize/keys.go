@@ -75,7 +75,7 @@ func (k *keyTable) findAll(numbers []int32, batch *keyBatch) []int32 {
 	batch.hashes = batch.hashes[:0]
 	start := int32(0)
 	for _, end := range batch.ends {
-		batch.hashes = append(batch.hashes, uint32(maphash.Bytes(k.seed, batch.text[start:end])))
+		batch.hashes = append(batch.hashes, k.hash(batch.text[start:end]))
 		start = end
 	}
 	mask := uint32(len(k.slots) - 1)
@@ -96,6 +96,8 @@ func (k *keyTable) findAll(numbers []int32, batch *keyBatch) []int32 {
 	}
 	return numbers
 }
+
+func (k *keyTable) hash(key []byte) uint32 { return uint32(maphash.Bytes(k.seed, key)) }
 
 // find returns the number of a key, and numbers it when it is new.
 func (k *keyTable) find(key []byte, hash uint32) int32 {

@@ -10,6 +10,13 @@ import (
 	"github.com/tilery/tilery/pkg/offline"
 )
 
+// Where in the bucket the data of views is, and what jobs hand on: below them are
+// workspace, view and fingerprint.
+const (
+	offlinePrefix = "offline/"
+	buildsPrefix  = "builds/"
+)
+
 // manifestFormat of the documents that hold builds between activities.
 const manifestFormat = 1
 
@@ -30,16 +37,19 @@ func (e *Engine) SaveBuilds(ctx context.Context, t *Target, builds []offline.Bui
 	if err != nil {
 		return "", fmt.Errorf("encode builds from %v on: %w", first, err)
 	}
-	key := fmt.Sprintf("builds/%s/%s-%s.json", t.Store(), first.Start.Time().Format("20060102T150405Z"), attempt)
+	key := fmt.Sprintf(buildsPrefix+"%s/%s-%s.json", t.Store(), first.Start.Time().Format("20060102T150405Z"), attempt)
 	if err := bucket.Claim(ctx, e.Bucket, key, data); err != nil && !errors.Is(err, bucket.ErrExists) {
 		return "", fmt.Errorf("save builds from %v on: %w", first, err)
 	}
 	return key, nil
 }
 
-// LoadBuilds reads what SaveBuilds stored.
+// LoadBuilds reads what SaveBuilds stored; offline.ErrStale if that was removed since.
 func (e *Engine) LoadBuilds(ctx context.Context, key string) ([]offline.Build, error) {
 	data, err := e.Bucket.Get(ctx, key)
+	if errors.Is(err, bucket.ErrNotFound) {
+		return nil, fmt.Errorf("load builds %s: %w: they were removed", key, offline.ErrStale)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load builds %s: %w", key, err)
 	}

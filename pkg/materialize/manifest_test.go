@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/bucket/buckettest"
 	"github.com/tilery/tilery/pkg/offline"
 )
@@ -56,7 +55,7 @@ func TestManifestsThatCannotBeReadAreErrors(t *testing.T) {
 	t.Parallel()
 	s := newMemoryScene(t, newView(hour, day), new([]event))
 	_, err := s.engine.LoadBuilds(t.Context(), "builds/none.json")
-	require.ErrorIs(t, err, bucket.ErrNotFound)
+	require.ErrorIs(t, err, offline.ErrStale, "it was removed since")
 	for text, data := range map[string]string{
 		"format 2 is not known":   `{"format":2,"builds":[]}`,
 		"format 0 is not known":   `{}`,

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tilery/tilery/pkg/online"
@@ -105,6 +106,15 @@ func (m *memoryStore) Drop(_ context.Context, store string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.cells, func(_ flatKey, item online.Item) bool { return item.Key.Store == store })
+	return nil
+}
+
+func (m *memoryStore) DropTree(_ context.Context, store string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.cells, func(_ flatKey, item online.Item) bool {
+		return item.Key.Store == store || strings.HasPrefix(item.Key.Store, store+"/")
+	})
 	return nil
 }
 

@@ -7,55 +7,50 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/offline"
-	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// Bounds of what goes to the online store at once, and is in memory until then.
-const (
-	keysPerWrite  = 1024
-	tilesPerWrite = 128 << 10
-)
+// keysPerWrite bounds the cells that go to the online store at once; see tileGroups
+// for what they take until then.
+const keysPerWrite = 1024
 
-// cell is what a key holds in the block; no value stands for no rows.
+// cell is what an entity holds in the block; no value stands for no rows.
 type cell struct{ key, value []byte }
 
-// merge walks the files of one block in key order. Files are sorted by key, so
-// it needs memory for one record a file and the keys of one write.
+// merge walks the files of one block in the order of their entities. Files are
+// sorted by them, so it needs memory for one record a file and the cells of one write.
 type merge struct {
 	block    window.Interval
 	interval int64  // length of a tile, in microseconds
 	wanted   []bool // by tile of the block
 	target   *Target
-	states   *aggregate.States
+	tiles    *tileGroups
 
 	cursors []*cursor
 	queue   queue  // of those that are not at their end
-	key     []byte // that is being passed
-
-	encoded []byte // scratch of value
-	tiles   []online.Tile
+	entity  []byte // that is being passed
 }
 
 func newMerge(t *Target, block window.Interval, wanted []bool) *merge {
 	return &merge{
 		block: block, interval: t.View.Interval().Microseconds(), wanted: wanted,
-		target: t, states: t.Layout.NewStates(),
+		target: t, tiles: newTileGroups(t, len(wanted)),
 	}
 }
 
-// open adds a file. Its rows count if it is live, its keys are handed out if it
+// open adds a file. Its rows count if it is live, its entities are handed out if it
 // is touched.
 func (m *merge) open(ctx context.Context, table offline.Table, f offline.File, live, touched bool) error {
 	reader, err := table.OpenFile(ctx, f)
 	if err != nil {
 		return err
 	}
-	c := &cursor{path: f.Path, reader: reader, keys: m.target.View.JoinKeys(), live: live, touched: touched}
+	c := &cursor{
+		path: f.Path, reader: reader, joinKeys: m.target.View.JoinKeys(), secondary: m.target.SecondaryKey(), live: live, touched: touched,
+	}
 	m.cursors = append(m.cursors, c)
-	if err := c.read(m.states); err != nil {
+	if err := c.read(m.tiles); err != nil {
 		return err
 	}
 	if c.rec != nil {
@@ -75,43 +70,52 @@ func (m *merge) close() error {
 // done reports whether every file was read to its end.
 func (m *merge) done() bool { return len(m.queue) == 0 }
 
-// next returns the cells of the next touched keys, none when there are no more.
+// next returns the cells of the next touched entities, none when there are no more.
 func (m *merge) next() ([]cell, error) {
-	m.states.Reset()
+	m.tiles.reset()
 	var cells []cell
-	limit := min(keysPerWrite, max(1, tilesPerWrite/len(m.wanted)))
-	for len(cells) < limit && !m.done() {
-		base := len(cells) * len(m.wanted)
-		m.states.Grow(base + len(m.wanted))
-		touched, err := m.pass(int32(base))
+	for len(cells) < keysPerWrite && !m.tiles.full() && !m.done() {
+		touched, err := m.pass()
 		if err != nil {
 			return nil, err
 		}
 		if touched {
-			cells = append(cells, cell{key: bytes.Clone(m.key)})
+			cells = append(cells, cell{key: bytes.Clone(m.entity)})
+			m.tiles.endCell()
 		}
 	}
-	for _, c := range m.cursors {
-		if err := c.fold(m.states); err != nil {
-			return nil, err
-		}
+	if err := m.fold(); err != nil {
+		return nil, err
 	}
 	for i := range cells {
 		var err error
-		if cells[i].value, err = m.value(i * len(m.wanted)); err != nil {
-			return nil, err
+		if cells[i].value, err = m.tiles.value(i, cells[i].key); err != nil {
+			return nil, fmt.Errorf("cell of entity %x: %w", cells[i].key, err)
 		}
 	}
 	return cells, nil
 }
 
-// pass moves every cursor past the least key and reports whether a touched file
-// has it in a wanted tile. If so, its live rows are noted for the groups from base on.
-func (m *merge) pass(base int32) (touched bool, err error) {
-	m.key = append(m.key[:0], m.queue[0].key...)
-	for !m.done() && bytes.Equal(m.queue[0].key, m.key) {
+// fold adds the rows that the cursors have noted to their groups.
+func (m *merge) fold() error {
+	for _, c := range m.cursors {
+		if err := c.fold(m.tiles); err != nil {
+			return err
+		}
+	}
+	if err := m.tiles.folded(); err != nil {
+		return fmt.Errorf("cell of entity %x: %w", m.entity, err)
+	}
+	return nil
+}
+
+// pass moves every cursor past the least entity and reports whether a touched file
+// has it in a wanted tile. If so, its live rows are noted for their groups.
+func (m *merge) pass() (touched bool, err error) {
+	m.entity = append(m.entity[:0], m.queue[0].entity...)
+	for !m.done() && bytes.Equal(m.queue[0].entity, m.entity) {
 		c := m.queue[0]
-		if touched, err = m.passRows(c, base, touched); err != nil {
+		if touched, err = m.passRows(c, touched); err != nil {
 			return false, err
 		}
 		if c.rec == nil {
@@ -123,9 +127,9 @@ func (m *merge) pass(base int32) (touched bool, err error) {
 	return touched, nil
 }
 
-func (m *merge) passRows(c *cursor, base int32, touched bool) (bool, error) {
+func (m *merge) passRows(c *cursor, touched bool) (bool, error) {
 	for c.rec != nil {
-		switch bytes.Compare(c.key, m.key) {
+		switch bytes.Compare(c.entity, m.entity) {
 		case 1:
 			return touched, nil
 		case -1:
@@ -136,10 +140,13 @@ func (m *merge) passRows(c *cursor, base int32, touched bool) (bool, error) {
 			touched = touched || c.touched
 			// Touched files come first in the queue, so that it is known by now.
 			if touched && c.live {
-				group = base + tile
+				var err error
+				if group, err = m.group(c, tile); err != nil {
+					return false, err
+				}
 			}
 		}
-		if err := c.pass(group, m.states); err != nil {
+		if err := c.pass(group, m.tiles); err != nil {
 			return false, err
 		}
 	}
@@ -154,31 +161,28 @@ func (m *merge) tile(at window.Time) (tile int32, ok bool) {
 	return tile, m.wanted[tile]
 }
 
-// value encodes the tiles of one key, whose groups begin at base.
-func (m *merge) value(base int) ([]byte, error) {
-	m.encoded, m.tiles = m.encoded[:0], m.tiles[:0]
-	for i := range m.wanted {
-		if !m.states.Present(base + i) {
-			continue
+// group returns the group of a cursor's row. Now and then it folds, so that what
+// the groups take is known.
+func (m *merge) group(c *cursor, tile int32) (int32, error) {
+	if m.tiles.mustFold() {
+		if err := m.fold(); err != nil {
+			return 0, err
 		}
-		from := len(m.encoded)
-		m.encoded = m.states.AppendEncoded(m.encoded, base+i)
-		// A state stays where it is when its successors move to a larger array.
-		m.tiles = append(m.tiles, online.Tile{Index: uint32(i), State: m.encoded[from:]})
 	}
-	if len(m.tiles) == 0 {
-		return nil, nil
+	group, err := m.tiles.group(m.entity, c.second, tile)
+	if err != nil {
+		return 0, fmt.Errorf("cell of entity %x: %w", m.entity, err)
 	}
-	return online.AppendTiles(make([]byte, 0, 1+len(m.encoded)+4*len(m.tiles)), m.tiles)
+	return group, nil
 }
 
-// queue is a heap of cursors, least key first; of one key, touched files first.
+// queue is a heap of cursors, least entity first; of one entity, touched files first.
 type queue []*cursor
 
 func (q queue) Len() int { return len(q) }
 
 func (q queue) Less(i, j int) bool {
-	if order := bytes.Compare(q[i].key, q[j].key); order != 0 {
+	if order := bytes.Compare(q[i].entity, q[j].entity); order != 0 {
 		return order < 0
 	}
 	return q[i].touched && !q[j].touched

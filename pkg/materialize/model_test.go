@@ -25,9 +25,14 @@ type model struct {
 	cells map[int64]map[tileID]block // by version
 }
 
-// block is what a cell says: tile index -> state. It is named by a tileID whose
+// block is what a cell says: the states of its tiles. It is named by a tileID whose
 // start is the block's.
-type block map[uint32]string
+type block map[blockTile]string
+
+type blockTile struct {
+	second string // encoded secondary key; empty without one
+	index  uint32
+}
 
 func newModel(s *scene) *model {
 	return &model{
@@ -54,8 +59,9 @@ func (m *model) at(version int64) map[tileID]block {
 			if cells[id] == nil {
 				cells[id] = block{}
 			}
-			require.NotContains(m.t, cells[id], index, "two live rows of one tile")
-			cells[id][index] = tile.state
+			at := blockTile{tile.second, index}
+			require.NotContains(m.t, cells[id], at, "two live rows of one tile")
+			cells[id][at] = tile.state
 		}
 	}
 	m.cells[version] = cells
@@ -110,7 +116,7 @@ func (m *model) read(f offline.File) []tile {
 
 func (m *model) place(id tileID) (cell tileID, index uint32) {
 	interval := m.target.View.Interval()
-	length := window.Time(window.BlockLength(interval).Microseconds())
+	length := window.Time(m.target.View.BlockLength().Microseconds())
 	start := (id.start / length) * length // all tests are after 1970
 	return tileID{id.key, start}, uint32(int64(id.start-start) / interval.Microseconds())
 }
@@ -156,14 +162,29 @@ func readCells(t testing.TB, store online.Store, name string) map[tileID]stored 
 			out[id] = stored{version: item.Cell.Version}
 			continue
 		}
-		b := block{}
-		for tile, err := range online.Tiles(item.Cell.Value) {
-			require.NoError(t, err)
-			b[tile.Index] = string(tile.State)
-		}
-		out[id] = stored{item.Cell.Version, b}
+		out[id] = stored{item.Cell.Version, decodeBlock(t, item.Cell.Value)}
 	}
 	return out
+}
+
+// decodeBlock reads a cell by its version.
+func decodeBlock(t testing.TB, value []byte) block {
+	b := block{}
+	add := func(second string, tiles []byte) {
+		for tile, err := range online.Tiles(tiles) {
+			require.NoError(t, err)
+			b[blockTile{second, tile.Index}] = string(tile.State)
+		}
+	}
+	if value[0] == 1 {
+		add("", value)
+		return b
+	}
+	for k, err := range online.TilesByKey(value) {
+		require.NoError(t, err)
+		add(string(k.Key), k.Tiles)
+	}
+	return b
 }
 
 // check requires that the store holds at this moment what its status says: no
@@ -207,7 +228,10 @@ func (m *model) naiveWatermark(covered window.Set) (window.Time, bool) {
 	view := m.target.View
 	step := window.Time(view.Schedule().Microseconds())
 	for edge := start.Add(400 * day).Floor(view.Schedule()); edge > 0 && len(covered) > 0; edge -= step {
-		from := edge.Add(-max(view.Reach(), view.Schedule()))
+		from := edge - step
+		for _, a := range view.Aggregations {
+			from = min(from, a.TimeWindow.Intervals(edge, view.LifetimeStartTime)[0].Start)
+		}
 		if covered.Covers(window.Interval{Start: from, End: edge}) {
 			return edge, true
 		}

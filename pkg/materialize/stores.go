@@ -185,14 +185,15 @@ func (t *Target) windows(set window.Set) int {
 // covered returns what the offline store covers, nothing if it is not there: to
 // open it would create it.
 func (e *Engine) covered(ctx context.Context, t *Target, now window.Time) (window.Set, error) {
-	for _, err := range e.Bucket.List(ctx, t.Table(now).Path+"/", "") {
-		if err != nil {
-			return nil, fmt.Errorf("look for the store of %s: %w", t.View.Name, err)
-		}
-		snapshot, err := e.snapshot(ctx, t, now)
-		return snapshot.Covered, err
+	table, err := e.existing(ctx, t, now)
+	if err != nil || table == nil {
+		return nil, err
 	}
-	return nil, nil
+	snapshot, err := table.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("coverage of %s: %w", t.Store(), err)
+	}
+	return snapshot.Covered, nil
 }
 
 // SwitchResult tells what came of Switch.

@@ -2,6 +2,7 @@ package materialize
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -17,9 +18,12 @@ type Target struct {
 	Workspace   string
 	Generation  int64
 	View        feature.View
-	Fingerprint string
+	Fingerprint string            // of the store: the view's, unless a store of that name was removed
+	Keys        []feature.Field   // of the offline table: join keys, and of tiles the secondary key if there is one
 	Layout      *aggregate.Layout // of tiles; empty for a view that stores rows
 	Features    feature.Schema    // of rows; nil for a view that stores tiles
+
+	block time.Duration // the view's BlockLength, which is asked for with each cell that is read
 }
 
 // NewTarget prepares a view of a generation.
@@ -34,11 +38,18 @@ func NewTarget(workspace string, generation int64, view feature.View) (*Target, 
 	}
 	t := &Target{Workspace: workspace, Generation: generation, View: view, Fingerprint: fingerprint, Layout: layout}
 	if view.Aggregated() {
-		return t, nil
+		t.block = view.BlockLength()
+		t.Keys, err = view.TileKeys()
+		return t, err
 	}
+	t.Keys = view.JoinKeys()
 	t.Features, err = view.Features()
 	return t, err
 }
+
+// SecondaryKey returns the key whose values the aggregations tell apart, as a list
+// of one; nil if there is none.
+func (t *Target) SecondaryKey() []feature.Field { return t.Keys[len(t.View.JoinKeys()):] }
 
 // Store names the view's data in every store: workspace/view/fingerprint.
 func (t *Target) Store() string {
@@ -50,29 +61,30 @@ func (t *Target) Store() string {
 func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch }
 
 // Watermark returns the leading edge that an online store with this coverage is
-// read at: the latest multiple of the batch schedule before which the view's
-// longest window is covered, or any time of a view that stores rows, where a gap
-// only means that the rows in it are missing. The second result is false when
-// there is none. It depends on the definition, so readers ask it and not the
-// status: a longer window may have been added to tiles that are there already.
+// read at: the latest multiple of the batch schedule before which all is covered
+// from where the earliest window starts, the lifetime's too, or any time of a view
+// that stores rows, where a gap only means that the rows in it are missing. The
+// second result is false when there is none. It depends on the definition, so
+// readers ask it and not the status: a longer window may have been added to tiles
+// that are there already.
 func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
-	return covered.Watermark(t.View.Schedule(), t.View.Reach())
+	return covered.Watermark(t.View.Schedule(), t.View.WindowsStart)
 }
 
-// Table describes the view's offline table: join keys and time, then partial
-// states or features.
+// Table describes the view's offline table: keys and time, then partial states or
+// features.
 func (t *Target) Table(now window.Time) offline.Spec {
 	at, columns := feature.TileStart, t.Layout.Fields()
 	if !t.View.Aggregated() {
 		at, columns = t.View.TimestampField, record.ArrowSchema(t.Features).Fields()
 	}
-	fields := record.ArrowSchema(t.View.JoinKeys()).Fields()
+	fields := record.ArrowSchema(t.Keys).Fields()
 	fields = append(fields, arrow.Field{Name: at, Type: record.ArrowType(feature.Timestamp)})
 	fields = append(fields, columns...)
 	start := t.View.MaterializationStart()
 	return offline.Spec{
-		Path:      "offline/" + t.Store(),
-		Keys:      t.View.JoinKeys(),
+		Path:      offlinePrefix + t.Store(),
+		Keys:      t.Keys,
 		Time:      at,
 		Schema:    arrow.NewSchema(fields, nil),
 		Step:      t.View.Schedule(),
@@ -86,12 +98,10 @@ func (t *Target) Effective(row window.Time) window.Time {
 	return row.Floor(t.View.Schedule()).Add(t.View.Schedule()).Add(t.View.DataDelay())
 }
 
-// Blocks returns the blocks of tiles that hold interval.
-func (t *Target) Blocks(interval window.Interval) window.Interval {
-	return interval.Widen(t.View.BlockLength())
-}
+// Block is the length of a block of tiles; zero for a view that stores rows.
+func (t *Target) Block() time.Duration { return t.block }
 
 // TilesPerBlock is how many tiles one cell may hold.
 func (t *Target) TilesPerBlock() int {
-	return int(t.View.BlockLength() / t.View.Interval())
+	return int(t.block / t.View.Interval())
 }

@@ -8,48 +8,96 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/window"
 )
 
-// tileRecord makes records of groups, as rows of the offline table.
+// stepRows is how many tiles are added to a record before its size is looked at.
+const stepRows = 256
+
+// tileRecord makes records of tiles, as rows of the offline table, and hands them to
+// write. A record ends with the step in which it has recordRows rows or about
+// recordBytes.
 type tileRecord struct {
-	from    *builder
+	write    func(arrow.Record) error
+	start    window.Time // of tile 0
+	interval time.Duration
+
 	columns *array.RecordBuilder
 	keys    []array.Builder
 	starts  *array.TimestampBuilder
 	states  []array.Builder
-	numbers []int32 // scratch: of the keys of a record's rows
 }
 
-func newTileRecord(from *builder, schema *arrow.Schema) *tileRecord {
+func newTileRecord(t *Target, start window.Time, schema *arrow.Schema, write func(arrow.Record) error) *tileRecord {
 	columns := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	keys := len(from.target.View.JoinKeys())
+	keys := len(t.Keys)
 	return &tileRecord{
-		from: from, columns: columns, keys: columns.Fields()[:keys],
+		write: write, start: start, interval: t.View.Interval(),
+		columns: columns, keys: columns.Fields()[:keys],
 		starts: columns.Field(keys).(*array.TimestampBuilder), states: columns.Fields()[keys+1:],
 	}
 }
 
-// record returns one row for each of groups. The caller releases it.
-func (r *tileRecord) record(groups []int32) (arrow.Record, error) {
-	r.columns.Reserve(len(groups))
-	start, interval := r.from.span.Start, r.from.target.View.Interval()
-	r.numbers = r.numbers[:0]
-	for _, group := range groups {
-		pair := r.from.groups.pairs[group]
-		r.starts.UnsafeAppend(arrow.Timestamp(start.Add(time.Duration(pair.tile) * interval)))
-		r.numbers = append(r.numbers, pair.key)
+// reserve makes room for rows to come when the record is empty.
+func (r *tileRecord) reserve(rows int) {
+	if r.starts.Len() == 0 {
+		r.columns.Reserve(min(rows, recordRows, recordBytes/8/len(r.columns.Fields())))
 	}
-	for i, builder := range r.keys {
-		if err := appendRows(builder, r.from.keyColumns[i], r.numbers); err != nil {
-			return nil, err
-		}
-	}
-	r.from.states.AppendColumns(groups, r.states)
-	return r.columns.NewRecord(), nil
 }
 
-// appendRows appends rows of a column of join keys.
+// addKey adds an encoded key.
+func (r *tileRecord) addKey(key []byte, fields []feature.Field) error {
+	return record.AppendKeyColumns(r.keys, fields, key)
+}
+
+// addStart adds the start of a tile.
+func (r *tileRecord) addStart(tile int32) {
+	r.starts.Append(arrow.Timestamp(r.start.Add(time.Duration(tile) * r.interval)))
+}
+
+// addStates ends a step, of as many tiles as there are groups.
+func (r *tileRecord) addStates(states *aggregate.States, groups []int32) error {
+	states.AppendColumns(groups, r.states)
+	if r.starts.Len() < recordRows && r.bytes() < recordBytes {
+		return nil
+	}
+	return r.flush()
+}
+
+// bytes is about what the record takes.
+func (r *tileRecord) bytes() (total int) {
+	for _, column := range r.columns.Fields() {
+		total += builderBytes(column)
+	}
+	return total
+}
+
+func builderBytes(b array.Builder) int {
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		return 8*b.Len() + b.DataLen()
+	case *array.BinaryBuilder:
+		return 8*b.Len() + b.DataLen()
+	case *array.ListBuilder:
+		return 8*b.Len() + builderBytes(b.ValueBuilder())
+	}
+	return 8 * b.Len()
+}
+
+// flush ends the record, unless it is empty.
+func (r *tileRecord) flush() error {
+	if r.starts.Len() == 0 {
+		return nil
+	}
+	rec := r.columns.NewRecord()
+	defer rec.Release()
+	return r.write(rec)
+}
+
+// appendRows appends rows of a column of keys.
 func appendRows(builder array.Builder, column arrow.Array, rows []int32) error {
 	builder.Reserve(len(rows))
 	switch b := builder.(type) {

@@ -31,6 +31,7 @@ type tileID struct {
 // tile is a row of a tile table.
 type tile struct {
 	tileID
+	second  string                   // encoded secondary key; empty without one
 	columns map[string]feature.Value // less the rests
 	rests   map[string]bool          // sum column -> there is a rest
 	state   string                   // encoded
@@ -55,8 +56,10 @@ func readTiles(t testing.TB, target *materialize.Target, table offline.Table, f 
 
 func tilesOf(t testing.TB, target *materialize.Target, rec arrow.Record) []tile {
 	t.Helper()
-	keys := len(target.View.JoinKeys())
-	encoder, err := record.NewKeyEncoder(target.View.JoinKeys(), rec.Columns()[:keys])
+	joinKeys, keys := len(target.View.JoinKeys()), len(target.Keys)
+	encoder, err := record.NewKeyEncoder(target.Keys[:joinKeys], rec.Columns()[:joinKeys])
+	require.NoError(t, err)
+	seconds, err := record.NewKeyEncoder(target.Keys[joinKeys:], rec.Columns()[joinKeys:keys])
 	require.NoError(t, err)
 	states := target.Layout.NewStates()
 	states.Grow(int(rec.NumRows()))
@@ -71,6 +74,9 @@ func tilesOf(t testing.TB, target *materialize.Target, rec arrow.Record) []tile 
 			tileID:  tileID{string(encoder.Append(nil, row)), window.Time(rec.Column(keys).(*array.Timestamp).Value(row))},
 			columns: map[string]feature.Value{}, rests: map[string]bool{},
 			state: string(states.AppendEncoded(nil, row)),
+		}
+		if keys > joinKeys {
+			out[row].second = string(seconds.Append(nil, row))
 		}
 		for i := keys + 1; i < int(rec.NumCols()); i++ {
 			name := rec.ColumnName(i)

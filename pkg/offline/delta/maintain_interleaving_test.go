@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,13 +17,14 @@ import (
 	"github.com/tilery/tilery/pkg/offline/offlinetest"
 )
 
-// clock is read by all processes of a scene, and differs a little each time, so
-// that no two files get one name.
+// clock ticks each time it is read, so that no two files get one name.
 type clock struct{ micros atomic.Int64 }
 
-func newClock() *clock {
+func newClock() *clock { return clockAt(time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC)) }
+
+func clockAt(t time.Time) *clock {
 	c := &clock{}
-	c.micros.Store(time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro())
+	c.micros.Store(t.UnixMicro())
 	return c
 }
 
@@ -96,8 +98,15 @@ func (w *world) playChores(dust []string, readers int, todo ...chore) func(*test
 		}
 	}
 	w.load()
+	began := w.opts.Now()
 	return func(t *testing.T, s *buckettest.Schedule) {
 		b := undated{w.memory.Clone()}
+		// A clock of its own for each process: their order must not show in names.
+		open := func(p *buckettest.Process, process int) (offline.Table, error) {
+			own := *w
+			own.opts = clockAt(began.Add(time.Duration(process) * time.Second)).options()
+			return own.open(t.Context(), p, b)
+		}
 		results := make([]offline.CommitResult, len(commits))
 		vacuumed := false
 		made := 0
@@ -114,7 +123,7 @@ func (w *world) playChores(dust []string, readers int, todo ...chore) func(*test
 				}
 			}
 			s.Go(id, func(p *buckettest.Process) error {
-				table, err := w.open(t.Context(), p, b)
+				table, err := open(p, i)
 				if err != nil {
 					return err
 				}
@@ -123,7 +132,7 @@ func (w *world) playChores(dust []string, readers int, todo ...chore) func(*test
 		}
 		for i := range readers {
 			s.Go(fmt.Sprint("reader ", i), func(p *buckettest.Process) error {
-				table, err := w.open(t.Context(), p, b)
+				table, err := open(p, len(todo)+i)
 				if err != nil {
 					return err
 				}
@@ -218,12 +227,13 @@ func TestAWriterMayStandStillAtAnyStepWhileFilesAreVacuumed_B1(t *testing.T) {
 			w.rows[content{hour(1).Start, readAt(9)}] = rowsAt(hour(1).Start)
 			w.load()
 			vacuumed := 0
-			for stop, stood := 0, true; stood; stop++ {
+			for stop, stood := int64(1), true; stood; stop++ {
 				b := undated{w.memory.Clone()}
 				other := open(t, b, w.opts)
-				calls, due := 0, false
+				calls := atomic.Int64{}
+				calls.Store(math.MinInt64) // none counts before the writer begins
 				table := open(t, buckettest.Faulty{Bucket: b, Hook: func(_, _ string) buckettest.Fault {
-					if calls++; due && calls == stop {
+					if calls.Add(1) == stop {
 						now.pass(8 * days)
 						result, err := other.Vacuum(t.Context(), offline.VacuumRequest{ID: "vacuum"})
 						require.NoError(t, err)
@@ -231,9 +241,9 @@ func TestAWriterMayStandStillAtAnyStepWhileFilesAreVacuumed_B1(t *testing.T) {
 					}
 					return buckettest.None
 				}}, w.opts)
-				calls, due = 0, true
+				calls.Store(0)
 				require.NoError(t, c.act(t.Context(), w, table), "stopped before call %d", stop)
-				stood = calls >= stop
+				stood = calls.Load() >= stop
 				audited := offlinetest.Audit(t, b, offlinetest.Spec())
 				require.Equal(t, w.rowsOf(audited.ReadAt), audited.Rows)
 			}

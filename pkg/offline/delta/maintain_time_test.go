@@ -164,7 +164,7 @@ func (b *busy) write(ctx, stop context.Context, random *rand.Rand) error {
 	return until(ctx, stop, func() error {
 		began := time.Now()
 		c := offline.Commit{ID: b.id(), Overwrite: random.IntN(3) > 0}
-		for _, n := range random.Perm(30)[:1+random.IntN(3)] {
+		for _, n := range drawHours(random) {
 			id := offlinetest.ID{Window: hour(n), ReadAt: readAt(int(b.reads.Add(1)))}
 			build, err := offlinetest.Write(ctx, table, id.Window, id.ReadAt, offlinetest.RowsFor(id))
 			if err != nil {
@@ -179,6 +179,20 @@ func (b *busy) write(ctx, stop context.Context, random *rand.Rand) error {
 		standStill(ctx, pause)
 		return b.commit(ctx, table, c, began)
 	})
+}
+
+// drawHours returns one to three hours. Most are of the second of two days: a
+// compaction needs files that stay for a while.
+func drawHours(random *rand.Rand) []int {
+	first := 12 // midnight
+	if random.IntN(8) > 0 {
+		first += 48
+	}
+	hours := random.Perm(24)[:1+random.IntN(3)]
+	for i := range hours {
+		hours[i] += first
+	}
+	return hours
 }
 
 func standStill(ctx context.Context, d time.Duration) {
@@ -264,7 +278,7 @@ func (b *busy) maintain(ctx, stop context.Context) error {
 		return err
 	}
 	return until(ctx, stop, func() error {
-		compacted, err := table.Compact(ctx, offline.CompactRequest{ID: b.id(), MinFiles: 4})
+		compacted, err := table.Compact(ctx, offline.CompactRequest{ID: b.id(), MinFiles: 4, MaxBytes: 10_000})
 		if err != nil && !errors.Is(err, offline.ErrConflict) {
 			return err
 		}
