@@ -43,7 +43,7 @@ demo: build ## Run the demonstration on an embedded stack of its own
 	$(LOCAL)/demo.sh
 
 .PHONY: test
-test: tools build race ## Run every test, those of the root module with the race detector
+test: tools build race memory ## Run every test, those of the root module with the race detector
 	cd $(LOCAL) && $(GOTEST) -timeout 45m ./...
 
 .PHONY: test-unit
@@ -52,7 +52,11 @@ test-unit: ## Run the tests of the root module, without the race detector
 
 .PHONY: race
 race: ## Run the tests of the root module with the race detector
-	$(GOTEST) -race ./...
+	$(GOTEST) -race -timeout 20m ./...
+
+.PHONY: memory
+memory: ## Run the tests that measure the memory of a process, which the race detector multiplies
+	$(GOTEST) -count=1 -run 'TwentyTimesTheBudget|OneKeyOfHalf' ./pkg/materialize
 
 .PHONY: fuzz
 fuzz: ## Run all fuzz targets, for a minute together

@@ -202,7 +202,7 @@ func (b *builder) writeGroups(w window.Interval, out *tileRecord) error {
 	rest := b.order.within(b.tilesOf(w))
 	for len(rest) > 0 {
 		out.reserve(len(rest))
-		groups := rest[:min(stepRows, len(rest))]
+		groups := rest[:min(out.step, len(rest))]
 		b.numbers = b.numbers[:0]
 		for _, group := range groups {
 			pair := b.groups.pairs[group]

@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector multiplies what a process takes.
+
 package materialize_test
 
 import (

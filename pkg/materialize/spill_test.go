@@ -71,7 +71,7 @@ func TestSpillingChangesNoBit(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				r := seeded(rapid.Uint64().Draw(rt, "seed"))
 				events = manyEvents(r, rapid.SampledFrom([]int{0, 1, 200, 600}).Draw(rt, "rows"), rapid.SampledFrom([]int{1, 30, 5000}).Draw(rt, "keys"))
-				memory := rapid.SampledFrom([]int64{50_000, 200_000}).Draw(rt, "memory")
+				memory := rapid.SampledFrom([]int64{20_000, 100_000}).Draw(rt, "memory")
 				most = max(most, s.requireSpilledAlike(rt, r, events, memory, rapid.Bool().Draw(rt, "one run")))
 			})
 			require.Positive(t, most)

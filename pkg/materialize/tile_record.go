@@ -14,8 +14,27 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// stepRows is how many tiles are added to a record before its size is looked at.
-const stepRows = 256
+// How many tiles are added to a record before its size is looked at. The more, the
+// less it costs; but a tile with texts, lists or sketches may take a megabyte.
+const (
+	narrowStep = 8 << 10
+	wideStep   = 256
+)
+
+func stepRows(l *aggregate.Layout) int {
+	for _, p := range l.Partials() {
+		switch p.Kind {
+		case feature.PartialCount, feature.PartialSum, feature.PartialSumOfSquares:
+			continue
+		case feature.PartialMin, feature.PartialMax:
+			if p.Type != feature.String {
+				continue
+			}
+		}
+		return wideStep
+	}
+	return narrowStep
+}
 
 // tileRecord makes records of tiles, as rows of the offline table, and hands them to
 // write. A record ends with the step in which it has recordRows rows or about
@@ -24,6 +43,7 @@ type tileRecord struct {
 	write    func(arrow.Record) error
 	start    window.Time // of tile 0
 	interval time.Duration
+	step     int
 
 	columns *array.RecordBuilder
 	keys    []array.Builder
@@ -35,7 +55,7 @@ func newTileRecord(t *Target, start window.Time, schema *arrow.Schema, write fun
 	columns := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	keys := len(t.Keys)
 	return &tileRecord{
-		write: write, start: start, interval: t.View.Interval(),
+		write: write, start: start, interval: t.View.Interval(), step: stepRows(t.Layout),
 		columns: columns, keys: columns.Fields()[:keys],
 		starts: columns.Field(keys).(*array.TimestampBuilder), states: columns.Fields()[keys+1:],
 	}

@@ -61,7 +61,7 @@ func (b *builder) fits(key []byte, size int64) error {
 type tileMerge struct {
 	from   *spill.Merge
 	states *aggregate.States // of the tiles of a step
-	groups []int32           // 0 to stepRows-1
+	groups []int32           // of a step, from 0 on
 	key    []byte            // of the tile that is merged
 }
 
@@ -78,7 +78,7 @@ func (b *builder) merge() error {
 		return full(err)
 	}
 	b.merged = &tileMerge{from: from, states: b.target.Layout.NewStates()}
-	for group := range int32(stepRows) {
+	for group := range int32(stepRows(b.target.Layout)) {
 		b.merged.groups = append(b.merged.groups, group)
 	}
 	return nil
@@ -94,9 +94,9 @@ func (b *builder) writeMerged(w window.Interval, out *tileRecord) error {
 	m, number := b.merged, uint32(w.Start.Sub(b.span.Start)/b.target.View.Schedule())
 	for m.at(number) {
 		m.states.Reset()
-		m.states.Grow(stepRows)
+		m.states.Grow(out.step)
 		n := 0
-		for ; n < stepRows && m.at(number); n++ {
+		for ; n < out.step && m.at(number); n++ {
 			if err := b.mergeTile(n, out); err != nil {
 				return fmt.Errorf("merge spilled tiles of %v: %w", w, err)
 			}

@@ -75,6 +75,7 @@ func (s *state) restoreFile(ctx context.Context, l *layout, number int64, f *fil
 		return err
 	}
 	s.clock, s.commits = info.Clock, info.Commits
+	s.exhume()
 	return nil
 }
 

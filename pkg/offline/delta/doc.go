@@ -31,6 +31,8 @@
 // commits a version that does nothing, and deletes what is still not named then: a
 // writer who comes after that version has looked at the ages of its files since, and
 // one who came before is seen. So a writer may stand still at any step, for any time.
+// For the same reason a removal counts from when the version after it was planned,
+// or, while there is none, from when the store says that its version came.
 // A snapshot can be read for as long as the retention; who reads a file that is gone
 // by then gets ErrHistoryGone.
 //

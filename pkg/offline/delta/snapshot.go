@@ -27,9 +27,11 @@ type state struct {
 	fence    int64
 	txns     map[string]transaction // of other programs, by application id
 	clock    window.Time            // the latest time at which a version was made
-	// tombstones are the files that were removed, and when; zero: it is not known.
+	// tombstones are the files that were removed, and when at the latest; zero: it is
+	// not known. fresh are those among them of which only the next version will tell.
 	// Those removed before the retention may be missing.
 	tombstones map[string]window.Time
+	fresh      []string
 	past       []entry  // the newest versions, in order
 	commits    []string // ids of the newest versions, in order; "" of other programs
 }
@@ -88,7 +90,9 @@ func (s *state) apply(l *layout, v *version) error {
 	s.number = v.number
 	made := entry{change: offline.Change{Version: v.number}}
 	if v.info != nil {
-		s.clock = max(s.clock, timeOfMillis(v.info.Timestamp))
+		planned := timeOfMillis(v.info.Timestamp)
+		s.clock = max(s.clock, planned)
+		s.settle(planned)
 	}
 	if v.info != nil && v.info.Tilery != nil {
 		made.commitID = v.info.Tilery.CommitID
@@ -142,7 +146,7 @@ func (s *state) applyRemoves(v *version, change *offline.Change) error {
 			return fmt.Errorf("%w: removed file %s is not live", offline.ErrCorrupt, r.Path)
 		}
 		delete(s.files, r.Path)
-		s.tombstones[r.Path] = r.time()
+		s.bury(r.Path)
 		change.Removed = append(change.Removed, f)
 	}
 	return nil

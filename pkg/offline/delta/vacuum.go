@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,16 +53,20 @@ func (t *table) vacuum(ctx context.Context, r offline.VacuumRequest) (offline.Va
 	if err != nil {
 		return offline.VacuumResult{}, err
 	}
+	if limits.newest, err = t.settled(ctx, s); err != nil {
+		return offline.VacuumResult{}, err
+	}
 	old, more, err := t.listOld(ctx, s, limits, r.MaxFiles)
 	if err != nil {
 		return offline.VacuumResult{}, err
 	}
 	result := offline.VacuumResult{Version: s.number, More: more}
 	if len(old) > 0 && !r.DryRun {
-		if s, result.Version, err = t.announce(ctx, r); err != nil {
+		var next *state
+		if next, result.Version, err = t.announce(ctx, r); err != nil {
 			return offline.VacuumResult{}, err
 		}
-		old = s.stillOld(old, limits)
+		old = slices.DeleteFunc(old, func(o oldFile) bool { return !s.dead(o) && next.needs(o, limits) })
 		if err := t.deleteFiles(ctx, old, r.OnProgress); err != nil {
 			return offline.VacuumResult{}, err
 		}
@@ -100,6 +105,7 @@ func (t *table) withVacuumDefaults(r offline.VacuumRequest) (offline.VacuumReque
 type limits struct {
 	uploaded window.Time // never named, or removed at an unknown time
 	removed  window.Time
+	newest   window.Time // when the newest version, which removed files, was there
 }
 
 // limits never calls a file old that a writer may still commit, whatever retention
@@ -121,19 +127,32 @@ func (s *state) needs(o oldFile, l limits) bool {
 	if _, live := s.files[o.path]; live {
 		return true
 	}
-	if removed := s.tombstones[o.path]; removed > 0 {
+	removed := s.tombstones[o.path]
+	if removed == unsettled {
+		removed = l.newest
+	}
+	if removed > 0 {
 		return removed >= l.removed
 	}
 	return o.uploaded >= l.uploaded
 }
 
-func (s *state) stillOld(files []oldFile, l limits) (out []oldFile) {
-	for _, o := range files {
-		if !s.needs(o, l) {
-			out = append(out, o)
-		}
+// dead reports whether o is known to have been removed. Then it is never named again.
+func (s *state) dead(o oldFile) bool {
+	_, dead := s.tombstones[o.path]
+	return dead
+}
+
+// settled returns the time by which the removals of the newest version could be seen.
+func (t *table) settled(ctx context.Context, s *state) (window.Time, error) {
+	if len(s.fresh) == 0 {
+		return 0, nil
 	}
-	return out
+	info, err := t.bucket.Stat(ctx, versionKey(t.spec.Path, s.number))
+	if err != nil {
+		return 0, fmt.Errorf("look at the newest version: %w", err)
+	}
+	return max(window.FromTime(info.ModTime), s.clock), nil
 }
 
 // dataFile is the form of a data file's path; the first group is the upload's time.

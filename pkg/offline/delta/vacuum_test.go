@@ -34,6 +34,12 @@ func (u undated) List(ctx context.Context, prefix, after string) iter.Seq2[bucke
 	}
 }
 
+func (u undated) Stat(ctx context.Context, key string) (bucket.Info, error) {
+	info, err := u.Bucket.Stat(ctx, key)
+	info.ModTime = time.Time{}
+	return info, err
+}
+
 // clocked is a table whose clock the test moves.
 type clocked struct {
 	*testing.T
@@ -43,7 +49,8 @@ type clocked struct {
 }
 
 func newClocked(t *testing.T) *clocked {
-	c := &clocked{T: t, bucket: undated{buckettest.NewMemory()}, now: time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC)}
+	c := &clocked{T: t, now: time.Date(2001, 3, 1, 0, 0, 0, 0, time.UTC)}
+	c.bucket = &dated{Bucket: buckettest.NewMemory(), now: func() time.Time { return c.now }, times: map[string]time.Time{}}
 	c.table = c.open()
 	return c
 }
@@ -114,7 +121,7 @@ func TestVacuumDeletesWhatNobodyNeeds(t *testing.T) {
 	require.Len(t, lines(t, c.bucket, 4), 1)
 	require.Contains(t, lines(t, c.bucket, 4)[0], `"operation":"VACUUM"`)
 
-	c.now = c.now.Add(6 * days)
+	c.now = c.now.Add(8 * days)
 	require.Equal(t, 2, c.vacuum("a week later").Files)
 	for _, path := range append(theirs, live.Path, replacing.Path) {
 		require.True(t, c.files()[path], path)
@@ -272,4 +279,39 @@ func TestAVacuumSparesAFileThatIsCommittedBesideIt(t *testing.T) {
 	c.table = c.open()
 	require.Zero(t, c.vacuum("vacuum").Files)
 	require.Len(t, offlinetest.Audit(t, c.bucket, offlinetest.Spec()).Rows, 1)
+}
+
+// A writer stands still for most of the retention between planning a version, which
+// says when it removed a file, and putting it. Readers need the file until then.
+func TestAFileThatWasRemovedLateStaysAsLongAsAnyOther(t *testing.T) {
+	t.Parallel()
+	for _, checkpointed := range []bool{false, true} {
+		for _, followed := range []bool{false, true} {
+			c := newClocked(t)
+			old := c.commit("hour 0", false, 0, 1)
+			stood := false
+			writer := open(t, buckettest.Faulty{Bucket: c.bucket, Hook: beforeCommits(func(int) {
+				if !stood {
+					stood = true
+					c.now = c.now.Add(6*days + 23*time.Hour)
+				}
+			})}, delta.Options{Now: func() time.Time { return c.now }})
+			commit(t, writer, "late", true, build(t, writer, hour(0), readAt(2), rowsAt(hour(0).End-1)))
+			if followed {
+				c.commit("next", false, 1, 1)
+			}
+			for n, pause := range []time.Duration{time.Minute, 2 * time.Hour, 6*days + 21*time.Hour} {
+				if checkpointed {
+					_, err := c.table.Checkpoint(t.Context(), 1)
+					require.NoError(t, err)
+					c.table = c.open()
+				}
+				c.now = c.now.Add(pause)
+				require.Zero(t, c.vacuum(fmt.Sprint("vacuum ", n)).Files)
+				require.True(t, c.files()[old.Path])
+			}
+			c.now = c.now.Add(2 * time.Hour)
+			require.Equal(t, 1, c.vacuum("at last").Files)
+		}
+	}
 }
