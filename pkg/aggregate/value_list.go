@@ -15,7 +15,7 @@ import (
 // order of values is that of their times and, within one time, of the values.
 //
 // A list ends after n values, or after the one with which it takes more than
-// maxListBytes. That one is kept in states and tiles, although results leave it
+// MaxListBytes. That one is kept in states and tiles, although results leave it
 // out: without it nobody could tell, when two lists are merged, that what comes
 // after it in one list is lost, and that the other must end there too. So kept, a
 // value that is left out of a part is left out of the whole, and a list is a
@@ -27,10 +27,10 @@ type valueLists struct {
 	arrays arrayScratch
 }
 
-// maxListBytes is what the values of a result take at most, unless it has only
+// MaxListBytes is what the values of a list's result take at most, unless it has only
 // one: the length of a String, 8 bytes for anything else, and of an array the sum
 // over its elements.
-const maxListBytes = 64 << 10
+const MaxListBytes = 64 << 10
 
 // listSpec says what lists hold.
 type listSpec struct {
@@ -166,7 +166,7 @@ func (s *listSpec) compare(a, b timedValue) int {
 	return s.compareValues(a, b)
 }
 
-// weight is what v takes of maxListBytes.
+// weight is what v takes of MaxListBytes.
 func (s *listSpec) weight(v timedValue) int {
 	switch {
 	case s.valueType == feature.String:
@@ -178,7 +178,7 @@ func (s *listSpec) weight(v timedValue) int {
 }
 
 // weigh walks a list from its best value on, until it takes more than
-// maxListBytes: n is how many values that are, all of them if it does not.
+// MaxListBytes: n is how many values that are, all of them if it does not.
 func (s *listSpec) weigh(list []timedValue) (n int, exceeded bool) {
 	bytes := 0
 	for i := range list {
@@ -186,7 +186,7 @@ func (s *listSpec) weigh(list []timedValue) (n int, exceeded bool) {
 		if s.flip != 0 {
 			at = i
 		}
-		if bytes += s.weight(list[at]); bytes > maxListBytes {
+		if bytes += s.weight(list[at]); bytes > MaxListBytes {
 			return i + 1, true
 		}
 	}

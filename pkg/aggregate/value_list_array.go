@@ -157,7 +157,7 @@ func compareStringArrays(a, b []byte) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// arrayWeight is what an array takes of maxListBytes.
+// arrayWeight is what an array takes of MaxListBytes.
 func arrayWeight(t feature.Type, text []byte) (weight int) {
 	eachElement(t, text, func(v timedValue, null bool) {
 		if null || t != feature.String {

@@ -112,7 +112,7 @@ func (p *textLists) makeRoom(l *textList, bytes int) {
 	l.entries = p.runs.grown(l.entries, p.entryRoom(cap(l.entries), len(l.entries)))
 	used := len(l.text) + bytes
 	if used > bytes {
-		used += min(used/2, maxListBytes)
+		used += min(used/2, MaxListBytes)
 	}
 	l.text = p.texts.grown(l.text, used)
 }
@@ -153,15 +153,15 @@ func (p *textLists) keep(l *textList, sorted []listEntry) (n int, ended bool) {
 	if p.valueType != feature.String {
 		heaviest *= 8 // a null in an array is one byte
 	}
-	if heaviest <= maxListBytes {
+	if heaviest <= MaxListBytes {
 		return most, most == p.n
 	}
 	weight := 0
-	for n < most && weight <= maxListBytes {
+	for n < most && weight <= MaxListBytes {
 		n++
 		weight += p.weight(timedValue{text: l.at(sorted[len(sorted)-n])})
 	}
-	return n, n == p.n || weight > maxListBytes
+	return n, n == p.n || weight > MaxListBytes
 }
 
 // pack drops the texts that no entry has.

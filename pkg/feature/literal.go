@@ -37,14 +37,16 @@ func (l Literal) Value(t Type) (Value, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Null, fmt.Errorf("read %s: more than one value", l)
 	}
-	v, ok := literalValue(t, raw)
+	v, ok := JSONValue(t, raw)
 	if !ok {
 		return Null, fmt.Errorf("%s is no %s", l, t)
 	}
 	return v, nil
 }
 
-func literalValue(t Type, raw any) (Value, bool) {
+// JSONValue returns a decoded JSON value, whose numbers are json.Numbers, as a value
+// of type t, or null; false: it is none. See Literal.Value for what is one.
+func JSONValue(t Type, raw any) (Value, bool) {
 	text, isText := raw.(string)
 	number, isNumber := raw.(json.Number)
 	spelled := text + number.String() // one of them is empty
@@ -101,7 +103,7 @@ func literalArray(element Type, raw any) (Value, bool) {
 	}
 	values := make([]Value, len(list))
 	for i, item := range list {
-		if values[i], ok = literalValue(element, item); !ok {
+		if values[i], ok = JSONValue(element, item); !ok {
 			return Null, false
 		}
 	}

@@ -23,6 +23,15 @@ type Source struct {
 	StartTimeOffset Offset
 }
 
+// Visible returns what the SQL of an interval sees of the source: the interval, and
+// as much before it as the offset says.
+func (s Source) Visible(i window.Interval) window.Interval {
+	if s.StartTimeOffset == Unbounded {
+		return window.Interval{Start: window.MinTime, End: i.End}
+	}
+	return window.Interval{Start: max(window.MinTime, i.Start.Add(time.Duration(s.StartTimeOffset))), End: i.End}
+}
+
 // View resolves the view of that name. The error says what is missing.
 func (r *Repository) View(name string) (View, error) {
 	definition, ok := r.BatchFeatureView(name)
@@ -196,6 +205,21 @@ func (v View) MaterializationStart() window.Time {
 		return v.FeatureStartTime.Floor(s)
 	}
 	return v.WindowsStart(v.FeatureStartTime.Add(-v.DataDelay()).Floor(s)).Floor(s)
+}
+
+// Effective returns the effective time of a row: from then on a join sees it, as
+// its window ends and its data is complete.
+func (v View) Effective(row window.Time) window.Time {
+	return row.Floor(v.Schedule()).Add(v.Schedule()).Add(v.DataDelay())
+}
+
+// Expires returns when the row of a view without aggregations ends to count; false:
+// never.
+func (v View) Expires(row window.Time) (window.Time, bool) {
+	if v.TTL == 0 {
+		return 0, false
+	}
+	return v.Effective(row.Add(time.Duration(v.TTL))), true
 }
 
 // CompleteEnd returns the end of the newest window whose data is complete at now:

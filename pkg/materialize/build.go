@@ -3,7 +3,6 @@ package materialize
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -103,10 +102,7 @@ func (e *Engine) fill(ctx context.Context, t *Target, collected collector, span 
 func (e *Engine) tables(ctx context.Context, t *Target, w window.Interval) ([]transform.Table, error) {
 	tables := make([]transform.Table, len(t.View.Sources))
 	for i, s := range t.View.Sources {
-		visible := window.Interval{Start: window.MinTime, End: w.End}
-		if s.StartTimeOffset != feature.Unbounded {
-			visible.Start = max(window.MinTime, w.Start.Add(time.Duration(s.StartTimeOffset)))
-		}
+		visible := s.Visible(w)
 		files, err := e.Sources.Files(ctx, s.BatchSource, visible)
 		if err != nil {
 			return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/source"
@@ -25,7 +24,7 @@ func (e *Engine) scanCost(ctx context.Context, view feature.View, runs []queries
 	sampled := min(cost.Queries, maxScans)
 	cost.Scan.Estimated = sampled < cost.Queries
 	for _, s := range view.Sources {
-		all, err := e.Sources.Scan(ctx, s.BatchSource, readable(s, whole))
+		all, err := e.Sources.Scan(ctx, s.BatchSource, s.Visible(whole))
 		if err == nil {
 			cost.Scan.Files += all.Files
 			err = e.scanQueries(ctx, s, runs, sampled, cost)
@@ -41,14 +40,6 @@ func (e *Engine) scanCost(ctx context.Context, view feature.View, runs []queries
 	return nil
 }
 
-// readable is what a run over an interval sees of a source.
-func readable(s feature.Source, i window.Interval) window.Interval {
-	if s.StartTimeOffset == feature.Unbounded {
-		return window.Interval{Start: window.MinTime, End: i.End}
-	}
-	return window.Interval{Start: max(window.MinTime, i.Start.Add(time.Duration(s.StartTimeOffset))), End: i.End}
-}
-
 func unreadable(s feature.Source, err error) string {
 	if errors.Is(err, source.ErrNoFiles) {
 		return err.Error()
@@ -62,7 +53,7 @@ func (e *Engine) scanQueries(ctx context.Context, s feature.Source, runs []queri
 	for i := range sampled {
 		// The middle of the i-th of equal parts.
 		at := (2*i + 1) * cost.Queries / (2 * sampled)
-		scan, err := e.Sources.Scan(ctx, s.BatchSource, readable(s, nth(runs, at)))
+		scan, err := e.Sources.Scan(ctx, s.BatchSource, s.Visible(nth(runs, at)))
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func TestATileIsEffectiveAtAnInstantIfAndOnlyIfItEndsByTheEdgeThen_B10(t *testin
 		target := drawTarget(rt)
 		v := target.View
 		tileEnd := around(rt, v.Schedule(), "tile").Ceil(v.Interval())
-		effective := target.Effective(tileEnd - 1)
+		effective := target.View.Effective(tileEnd - 1)
 		for _, at := range []window.Time{
 			around(rt, v.Schedule(), "t").Add(v.DataDelay()), effective - 1, effective, effective + 1,
 		} {
@@ -57,7 +57,7 @@ func TestARowIsEffectiveAtAnInstantIfAndOnlyIfItLiesBeforeTheEdgeThen_B10(t *tes
 		target := drawTarget(rt)
 		v := target.View
 		row := around(rt, v.Schedule(), "row")
-		effective := target.Effective(row)
+		effective := target.View.Effective(row)
 		for _, at := range []window.Time{
 			around(rt, v.Schedule(), "t").Add(v.DataDelay()), effective - 1, effective, effective + 1,
 		} {
@@ -78,6 +78,6 @@ func TestTheServedEffectiveTimeIsASpineTimeOfTheSameEdge_B10(t *testing.T) {
 		effective := edge.Add(v.DataDelay())
 		require.Equal(rt, edge, v.CompleteEnd(effective))
 		require.Less(rt, v.CompleteEnd(effective-1), edge)
-		require.Equal(rt, effective, target.Effective(edge-1), "of the last tile before the edge")
+		require.Equal(rt, effective, target.View.Effective(edge-1), "of the last tile before the edge")
 	})
 }

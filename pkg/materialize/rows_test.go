@@ -128,6 +128,6 @@ func TestEffectiveTimeOfRows(t *testing.T) {
 		start.Add(day) - 1: start.Add(day + 2*hour),
 		start.Add(day):     start.Add(2*day + 2*hour),
 	} {
-		require.Equal(t, want, target.Effective(at))
+		require.Equal(t, want, target.View.Effective(at))
 	}
 }

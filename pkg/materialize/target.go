@@ -92,12 +92,6 @@ func (t *Target) Table(now window.Time) offline.Spec {
 	}
 }
 
-// Effective returns the effective time of a row: from then on a join sees it, as
-// its window ends and its data is complete.
-func (t *Target) Effective(row window.Time) window.Time {
-	return row.Floor(t.View.Schedule()).Add(t.View.Schedule()).Add(t.View.DataDelay())
-}
-
 // Block is the length of a block of tiles; zero for a view that stores rows.
 func (t *Target) Block() time.Duration { return t.block }
 

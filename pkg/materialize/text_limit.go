@@ -13,7 +13,7 @@ import (
 // maxTextBytes is what a String or an array may take that a state keeps whole, as the
 // values of a list do together: the length of a String, 8 bytes for anything else, and
 // of an array the sum over its elements. So a tile is bounded by its view.
-const maxTextBytes = 64 << 10
+const maxTextBytes = aggregate.MaxListBytes
 
 // keptTexts returns which of the layout's inputs are Strings or arrays that a state
 // keeps, rather than counts or hashes.

@@ -24,15 +24,12 @@ func Test(ctx context.Context, engine transform.Engine, files []repository.File,
 	if _, err := p.describe(ctx, parsed); err != nil {
 		return err
 	}
-	problems, err := testViews(ctx, engine, parsed, each)
-	if err == nil && len(problems) > 0 {
-		err = &repository.Error{Problems: problems}
-	}
-	return err
+	return testViews(ctx, engine, parsed, each)
 }
 
-// testViews runs the tests of all views and returns a problem for each that fails.
-func testViews(ctx context.Context, engine transform.Engine, parsed *repository.Parsed, each func(viewtest.Result)) ([]repository.Problem, error) {
+// testViews runs the tests of all views. The error is a *repository.Error with a
+// problem for each that fails.
+func testViews(ctx context.Context, engine transform.Engine, parsed *repository.Parsed, each func(viewtest.Result)) error {
 	var problems []repository.Problem
 	err := viewtest.RunAll(ctx, engine, &parsed.Repository, func(r viewtest.Result) {
 		each(r)
@@ -46,5 +43,8 @@ func testViews(ctx context.Context, engine transform.Engine, parsed *repository.
 			Text: fmt.Sprintf("%q fails:\n%s", r.Test, strings.Join(r.Differences, "\n")),
 		}))
 	})
-	return problems, err
+	if err == nil && len(problems) > 0 {
+		err = &repository.Error{Problems: problems}
+	}
+	return err
 }

@@ -2,11 +2,9 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -75,20 +73,4 @@ func (q *query) checkKeys(values map[string]any) error {
 		}
 	}
 	return nil
-}
-
-// parseKey reads a join key: an Int64 is a decimal string or a whole number.
-func parseKey(t feature.Type, raw any) (feature.Value, bool) {
-	text, isText := raw.(string)
-	number, isNumber := raw.(json.Number)
-	switch {
-	case raw == nil:
-		return feature.Null, true
-	case t == feature.String && isText:
-		return feature.StringValue(text), true
-	case t == feature.Int64 && (isText || isNumber):
-		n, err := strconv.ParseInt(text+number.String(), 10, 64)
-		return feature.Int64Value(n), err == nil
-	}
-	return feature.Null, false
 }

@@ -196,7 +196,7 @@ func (q *query) entities(values map[string]any) ([][]byte, error) {
 		entity := make([]feature.Value, len(p.keys))
 		for j, key := range p.keys {
 			var valid bool
-			if entity[j], valid = parseKey(key.Type, values[p.names[j]]); !valid {
+			if entity[j], valid = feature.JSONValue(key.Type, values[p.names[j]]); !valid {
 				return nil, fail(api.InvalidArgument, "Unexpected JSON type for %s in joinKeyMap. Expected %s or null.", p.names[j], dataType(key.Type))
 			}
 		}

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
@@ -93,11 +92,11 @@ func (v *view) latest(at window.Time, items []online.Item) (vector, error) {
 	if err != nil {
 		return vector{}, err
 	}
-	effective := v.target.Effective(row.Time)
+	effective := view.Effective(row.Time)
 	// The cell may be newer than the status: it was written before the next one.
 	out.effective = max(out.effective, effective)
-	expired := view.TTL > 0 && out.effective >= v.target.Effective(row.Time.Add(time.Duration(view.TTL)))
-	if expired || row.Time < view.FeatureStartTime {
+	expires, ok := view.Expires(row.Time)
+	if ok && out.effective >= expires || row.Time < view.FeatureStartTime {
 		return out, nil
 	}
 	if out.values, err = record.DecodeRow(out.values[:0], row.Values, v.target.Features); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
@@ -107,11 +106,8 @@ func (r *run) latest(rows []row, at window.Time) ([]feature.Value, error) {
 	if newest == nil {
 		return none, nil
 	}
-	if ttl := time.Duration(r.view.TTL); ttl > 0 {
-		schedule := r.view.Schedule()
-		if expires := newest.at.Add(ttl).Floor(schedule).Add(schedule).Add(r.view.DataDelay()); at >= expires {
-			return none, nil
-		}
+	if expires, ok := r.view.Expires(newest.at); ok && at >= expires {
+		return none, nil
 	}
 	return newest.values[place+1:], nil
 }

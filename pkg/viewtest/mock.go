@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/source"
@@ -27,12 +26,8 @@ type mock struct {
 
 // table is the mock as the SQL of a window sees it.
 func (m mock) table(w window.Interval) transform.Table {
-	visible := window.Interval{Start: window.MinTime, End: w.End}
-	if m.source.StartTimeOffset != feature.Unbounded {
-		visible.Start = max(window.MinTime, w.Start.Add(time.Duration(m.source.StartTimeOffset)))
-	}
 	return transform.Table{
-		Name: m.source.Name, Schema: m.source.Schema, TimestampField: m.source.BatchConfig.TimestampField, Interval: visible,
+		Name: m.source.Name, Schema: m.source.Schema, TimestampField: m.source.BatchConfig.TimestampField, Interval: m.source.Visible(w),
 		Format: feature.JSON, Files: []source.File{{Path: m.path}},
 	}
 }
