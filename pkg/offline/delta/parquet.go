@@ -52,11 +52,9 @@ func newFileWriter(spec offline.Spec, opts Options, partition string, maxGroupBy
 	}, nil
 }
 
-// pageBytes keeps a data page, with the batch of rows by which it overshoots, within
-// one block of the zstd encoder, 64 KiB. For more than a block the encoder, of which
-// there is a new one for each page, takes a buffer of 8 MiB. So a dictionary is no
-// larger either: past that a column is written without one, which serves sorted keys better.
-const pageBytes = 48 << 10
+// pageBytes bounds a data page, which is the least that a reader decodes, and with it
+// a dictionary: past that a column is written without one, which serves sorted keys better.
+const pageBytes = 256 << 10
 
 // open starts the file with encodings that suit rows like those of sample.
 func (w *fileWriter) open(sample arrow.Record) (err error) {

@@ -81,7 +81,7 @@ func TestKeysThatRarelyRepeatOutgrowTheirDictionary(t *testing.T) {
 	b := newBucket(t)
 	table := open(t, b, delta.Options{})
 	var rows []offlinetest.Row
-	for i := range 20_000 {
+	for i := range 50_000 {
 		rows = append(rows, offlinetest.Row{User: fmt.Sprintf("user-%06d", i/2), Item: int64(i % 2), At: hour(0).Start, N: int64(i % 3)})
 	}
 	built := build(t, table, hour(0), readAt(1), rows)

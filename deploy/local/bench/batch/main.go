@@ -76,7 +76,7 @@ func parse(args []string) (options, error) {
 	flags.Int64Var(&o.events, "events", 10_000_000, "number of events")
 	flags.Int64Var(&o.keys, "keys", 100_000, "number of keys, the k-th as frequent as 1/k")
 	flags.IntVar(&o.windows, "windows", 30, "number of daily windows")
-	flags.IntVar(&o.repetitions, "repetitions", 3, "how often to run both")
+	flags.IntVar(&o.repetitions, "repetitions", 5, "how often to run both")
 	flags.Int64Var(&o.memory, "memory", 1<<30, "budget of the worker's windows and limit of the peer, in bytes")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "windows at a time, with a thread each, and threads of the peer")
 	flags.Float64Var(&o.maxRatio, "max-ratio", 2, "fail above")
