@@ -36,7 +36,7 @@ func (p *pooledZstd) EncodeLevel(dst, src []byte, level int) []byte {
 	if !ok {
 		made, err := zstd.NewWriter(nil, zstd.WithZeroFrames(true), zstd.WithEncoderLevel(speed))
 		if err != nil {
-			panic(err) // the options are constants
+			return p.Codec.EncodeLevel(dst, src, level)
 		}
 		encoder, _ = p.encoders.LoadOrStore(speed, made)
 	}
