@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tilery/tilery/pkg/feature"
-	"github.com/tilery/tilery/pkg/materialize/internal/spill"
+	"github.com/tilery/tilery/pkg/internal/spill"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
 )

@@ -6,7 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/tilery/tilery/pkg/materialize/internal/spill"
+	"github.com/tilery/tilery/pkg/internal/spill"
 	"github.com/tilery/tilery/pkg/window"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/tilery/tilery/pkg/feature"
-	"github.com/tilery/tilery/pkg/materialize/internal/spill"
+	"github.com/tilery/tilery/pkg/internal/spill"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
 )

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tilery/tilery/pkg/aggregate"
-	"github.com/tilery/tilery/pkg/materialize/internal/spill"
+	"github.com/tilery/tilery/pkg/internal/spill"
 	"github.com/tilery/tilery/pkg/window"
 )
 

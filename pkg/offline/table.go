@@ -126,6 +126,8 @@ type Table interface {
 	// OpenFile reads a file that a snapshot or a change names. One that was removed
 	// since and vacuumed is ErrHistoryGone.
 	OpenFile(ctx context.Context, f File) (Reader, error)
+	// Scan is OpenFile for some columns, by one who looks for keys.
+	Scan(ctx context.Context, f File, s Selection) (Scanner, error)
 	Maintainer
 }
 
@@ -213,6 +215,21 @@ type Writer interface {
 	Close(ctx context.Context) (Build, error)
 	// Abort drops what was written. It may follow Close, and then does nothing.
 	Abort() error
+}
+
+// Selection is what a scan reads of a file.
+type Selection struct {
+	Columns []string // of the schema's columns, and in this order; nil: all
+	Rows    int      // of a record at most, from 1 to 64 Ki; 0: 64 Ki
+}
+
+// Scanner is a Reader of the selected columns that leaves out what is not asked for.
+type Scanner interface {
+	Reader
+	// SkipTo has the next record begin no later than with the first row that was not
+	// read yet and whose key, as record.AppendKey encodes it, is not below key. Rows before it may come, too:
+	// only whole row groups are left out, and of those nothing is read.
+	SkipTo(key []byte) error
 }
 
 // Reader yields the rows of one file in order, as records of bounded size with the table's schema.
