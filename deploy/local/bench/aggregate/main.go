@@ -22,7 +22,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
-	"strings"
+
+	"github.com/tilery/tilery/deploy/local/bench/report"
 )
 
 type options struct {
@@ -109,54 +110,26 @@ func printTop(out io.Writer, profile string) error {
 
 // report prints the last line and judges it.
 func (o options) report(out io.Writer, results []result) error {
-	load, err := loadAverage()
-	if err != nil {
-		return err
-	}
 	ratios, addRow, mergeState, allocations := map[string]json.Number{}, map[string]json.Number{}, map[string]json.Number{}, map[string]json.Number{}
 	var failures []error
 	for _, r := range results {
-		ratios["add_over_plain_loop "+r.name] = round(r.addNanos/r.loopNanos, 2)
-		addRow[r.name], mergeState[r.name] = round(r.addNanos, 2), round(r.mergeNanos, 1)
-		allocations[r.name] = round(r.addAllocations, 6)
+		ratios["add_over_plain_loop "+r.name] = report.Round(r.addNanos/r.loopNanos, 2)
+		addRow[r.name], mergeState[r.name] = report.Round(r.addNanos, 2), report.Round(r.mergeNanos, 1)
+		allocations[r.name] = report.Round(r.addAllocations, 6)
 		if r.addAllocations > o.maxAllocations {
 			failures = append(failures, fmt.Errorf("%s makes %.4f allocations a row, at most %g are allowed", r.name, r.addAllocations, o.maxAllocations))
 		}
 	}
-	line, err := json.Marshal(struct {
-		Bench   string         `json:"bench"`
-		Ratios  any            `json:"ratios"`
-		Figures map[string]any `json:"figures"`
-		Load    []json.Number  `json:"load"`
-	}{
+	line := report.Line{
 		Bench:  "aggregate",
 		Ratios: ratios,
 		Figures: map[string]any{
 			"add_ns_per_row": addRow, "merge_ns_per_state": mergeState, "add_allocations_per_row": allocations,
 			"rows": o.rows, "groups": o.groups, "repetitions": o.repetitions,
 		},
-		Load: load,
-	})
-	if err != nil {
+	}
+	if err := line.Print(out); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\n", line)
 	return errors.Join(failures...)
-}
-
-func round(x float64, digits int) json.Number {
-	return json.Number(fmt.Sprintf("%.*f", digits, x))
-}
-
-// loadAverage is that of the last 1, 5 and 15 minutes.
-func loadAverage() ([]json.Number, error) {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return nil, err
-	}
-	var load []json.Number
-	for _, field := range strings.Fields(string(data))[:3] {
-		load = append(load, json.Number(field))
-	}
-	return load, nil
 }

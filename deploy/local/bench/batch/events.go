@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tilery/tilery/deploy/local/bench/sql"
 )
 
 // firstDay is the first window's.
@@ -26,16 +28,16 @@ func (o options) generate() error {
 	if err := os.MkdirAll(o.sources(), 0o700); err != nil {
 		return err
 	}
-	d, err := openDatabase(nil)
+	d, err := sql.Open(nil)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer d.Close()
 	for day := range o.windows {
 		date := firstDay.AddDate(0, 0, day).Format(time.DateOnly)
 		from, to := o.events*int64(day)/int64(o.windows), o.events*int64(day+1)/int64(o.windows)
 		file := filepath.Join(o.sources(), fmt.Sprintf("events-%s.parquet", date))
-		if err := d.exec(eventsSQL, o.keys, date, from, to, file); err != nil {
+		if err := d.Exec(eventsSQL, o.keys, date, from, to, file); err != nil {
 			return err
 		}
 	}

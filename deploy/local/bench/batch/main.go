@@ -27,9 +27,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
+
+	"github.com/tilery/tilery/deploy/local/bench/report"
 )
 
 // overhead is what the worker process may take beside its batch budget: the
@@ -148,33 +148,25 @@ func (o options) measure(ctx context.Context, out io.Writer) (pairs []pair, peak
 
 // report prints the last line and judges it.
 func (o options) report(out io.Writer, pairs []pair, peak int64) error {
-	load, err := loadAverage()
-	if err != nil {
-		return err
+	var tilerySeconds, duckdbSeconds []float64
+	for _, p := range pairs {
+		tilerySeconds, duckdbSeconds = append(tilerySeconds, p.tilery.seconds), append(duckdbSeconds, p.duckdb.seconds)
 	}
-	tilery := median(pairs, func(p pair) float64 { return p.tilery.seconds })
-	duckdb := median(pairs, func(p pair) float64 { return p.duckdb.seconds })
+	tilery, duckdb := report.Median(tilerySeconds), report.Median(duckdbSeconds)
 	ratio := tilery / duckdb
-	line, err := json.Marshal(struct {
-		Bench   string         `json:"bench"`
-		Ratios  map[string]any `json:"ratios"`
-		Figures map[string]any `json:"figures"`
-		Load    []json.Number  `json:"load"`
-	}{
+	line := report.Line{
 		Bench:  "batch",
-		Ratios: map[string]any{"tilery_over_duckdb_time": round(ratio, 3)},
+		Ratios: map[string]json.Number{"tilery_over_duckdb_time": report.Round(ratio, 3)},
 		Figures: map[string]any{
-			"tilery_seconds": round(tilery, 3), "duckdb_seconds": round(duckdb, 3),
+			"tilery_seconds": report.Round(tilery, 3), "duckdb_seconds": report.Round(duckdb, 3),
 			"events": o.events, "keys": o.keys, "windows": o.windows, "repetitions": o.repetitions, "threads": o.threads,
 			"tiles": pairs[0].tilery.result.rows, "tilery_bytes": pairs[0].tilery.bytes, "duckdb_bytes": pairs[0].duckdb.bytes,
 			"peak_memory_bytes": peak, "budget_bytes": o.memory,
 		},
-		Load: load,
-	})
-	if err != nil {
+	}
+	if err := line.Print(out); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\n", line)
 	if ratio > o.maxRatio {
 		return fmt.Errorf("a backfill takes %.2f times what DuckDB takes, at most %.2f are allowed", ratio, o.maxRatio)
 	}
@@ -182,34 +174,4 @@ func (o options) report(out io.Writer, pairs []pair, peak int64) error {
 		return fmt.Errorf("the worker used %d bytes at its peak, at most %d are allowed with a budget of %d", peak, o.memory+overhead, o.memory)
 	}
 	return nil
-}
-
-func median(pairs []pair, of func(pair) float64) float64 {
-	values := make([]float64, len(pairs))
-	for i, p := range pairs {
-		values[i] = of(p)
-	}
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 0 {
-		return (values[middle-1] + values[middle]) / 2
-	}
-	return values[middle]
-}
-
-func round(x float64, digits int) json.Number {
-	return json.Number(fmt.Sprintf("%.*f", digits, x))
-}
-
-// loadAverage is that of the last 1, 5 and 15 minutes.
-func loadAverage() ([]json.Number, error) {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return nil, err
-	}
-	var load []json.Number
-	for _, field := range strings.Fields(string(data))[:3] {
-		load = append(load, json.Number(field))
-	}
-	return load, nil
 }

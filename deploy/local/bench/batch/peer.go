@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tilery/tilery/deploy/local/bench/sql"
 )
 
 // level is that of zstd in Tilery's tables.
@@ -25,15 +27,12 @@ const peerSQL = `COPY (
 // prints the seconds that it took.
 func aggregateAlone(o options, out io.Writer) error {
 	start := time.Now()
-	d, err := openDatabase(map[string]string{
-		"threads": strconv.Itoa(o.threads), "memory_limit": strconv.FormatInt(o.memory, 10) + "B",
-		"temp_directory": filepath.Join(o.dir, "spill"), "preserve_insertion_order": "false",
-	})
+	d, err := sql.Open(sql.Limited(o.threads, o.memory, filepath.Join(o.dir, "spill")))
 	if err != nil {
 		return err
 	}
-	err = d.exec(peerSQL, filepath.Join(o.sources(), "*.parquet"), o.peer, level)
-	d.close()
+	err = d.Exec(peerSQL, filepath.Join(o.sources(), "*.parquet"), o.peer, level)
+	d.Close()
 	fmt.Fprintln(out, time.Since(start).Seconds())
 	return err
 }
