@@ -23,6 +23,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 WORKFLOWCHECK := $(TOOLS)/workflowcheck-$(WORKFLOWCHECK_VERSION)/workflowcheck
 READERS := $(TOOLS)/venv/installed
 SPARK := $(TOOLS)/spark/installed
+FEAST := $(TOOLS)/feast/installed
 
 .PHONY: help
 help: ## Show the targets
@@ -83,6 +84,10 @@ bench-batch: build ## Time a backfill of 10 million events beside DuckDB alone; 
 bench-aggregate: ## Time each aggregation function alone; the last line is JSON
 	go -C $(LOCAL) run ./bench/aggregate
 
+.PHONY: bench-pit
+bench-pit: $(FEAST) ## Time point-in-time joins of a million rows beside DuckDB and Feast; the last line is JSON
+	go -C $(LOCAL) run ./bench/pit -python $(dir $(FEAST))bin/python
+
 # The architecture tests read the import graph, which the test cache does not
 # see: a cached pass would hide a new import.
 .PHONY: lint
@@ -125,4 +130,10 @@ $(READERS): $(LOCAL)/e2e/requirements.txt
 # Apart from the other readers: only one target needs its 400 MB.
 $(SPARK): $(addprefix $(LOCAL)/readers/,install-spark requirements.txt pyspark.txt jars.sha256)
 	$(LOCAL)/readers/install-spark $(@D)
+	touch $@
+
+# Feast with its DuckDB store, and PyPI's newest DuckDB.
+$(FEAST): $(LOCAL)/bench/pit/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	touch $@
