@@ -84,6 +84,10 @@ bench-batch: build ## Time a backfill of 10 million events beside DuckDB alone; 
 bench-aggregate: ## Time each aggregation function alone; the last line is JSON
 	go -C $(LOCAL) run ./bench/aggregate
 
+.PHONY: feast
+feast: $(FEAST) ## Compare point-in-time joins of real flights with Feast's, cell by cell
+	go -C $(LOCAL) run ./feast -python $(dir $(FEAST))bin/python
+
 .PHONY: bench-pit
 bench-pit: $(FEAST) ## Time point-in-time joins of a million rows beside DuckDB and Feast; the last line is JSON
 	go -C $(LOCAL) run ./bench/pit -python $(dir $(FEAST))bin/python

@@ -35,14 +35,21 @@ func (p *counts) merge(group int, from partial, fromGroup int) {
 	p.of[group] += from.(*counts).of[fromGroup]
 }
 
+func (p *counts) mergePairs(pairs []pair) {
+	for _, m := range pairs {
+		p.of[m.into] += p.of[m.from]
+	}
+}
+
 func (p *counts) mergeColumns(groups []int32, columns []arrow.Array) error {
 	column := columns[0].(*array.Int64)
+	nulls := column.NullN() > 0
 	for i, n := range column.Int64Values() {
 		g := groups[i]
 		if g < 0 {
 			continue
 		}
-		if column.IsNull(i) || n < 0 || n > maxRows {
+		if nulls && column.IsNull(i) || n < 0 || n > maxRows {
 			return damaged("row %d: a count is null or out of range", i)
 		}
 		p.of[g] += n
@@ -72,3 +79,5 @@ func (p *counts) mergeEncoded(group int, data []byte) ([]byte, error) {
 }
 
 func (p *counts) value(group int) feature.Value { return feature.Int64Value(p.of[group]) }
+
+func (p *counts) int64Value(group int) (int64, bool) { return p.of[group], true }

@@ -154,15 +154,23 @@ func (s *float64Sum) pair() (sum, rest float64, ok bool) {
 }
 
 func (p *float64Sums) value(group int) feature.Value {
-	s := &p.of[group]
-	if !s.seen {
+	sum, ok := p.float64Value(group)
+	if !ok {
 		return feature.Null
 	}
+	return feature.Float64Value(sum)
+}
+
+func (p *float64Sums) float64Value(group int) (float64, bool) {
+	s := &p.of[group]
+	if !s.seen {
+		return 0, false
+	}
 	if sum, _, ok := s.pair(); ok {
-		return feature.Float64Value(sum)
+		return sum, true
 	}
 	t := p.total(group)
-	return feature.Float64Value(t.nearest())
+	return t.nearest(), true
 }
 
 func (p *float64Sums) mean(group int, count int64) float64 {

@@ -53,6 +53,14 @@ func (p *int64Sums) merge(group int, from partial, fromGroup int) {
 	}
 }
 
+func (p *int64Sums) mergePairs(pairs []pair) {
+	for _, m := range pairs {
+		if other := p.of[m.from]; other.seen {
+			p.of[m.into].add(other.sum)
+		}
+	}
+}
+
 func (s *int64Sum) add(v int128) {
 	s.sum = s.sum.plus(v)
 	s.seen = true
@@ -60,6 +68,10 @@ func (s *int64Sum) add(v int128) {
 
 func (p *int64Sums) mergeColumns(groups []int32, columns []arrow.Array) error {
 	sums, rests := columns[0].(*array.Int64), columns[1].(*array.Binary)
+	if sums.NullN() == 0 && rests.NullN() == len(groups) {
+		p.add(groups, nil, sums)
+		return nil
+	}
 	for i, g := range groups {
 		switch {
 		case g < 0 || sums.IsNull(i) && rests.IsNull(i):
@@ -170,11 +182,16 @@ func cutInt64Sum(data []byte) (s int64Sum, rest []byte, err error) {
 }
 
 func (p *int64Sums) value(group int) feature.Value {
-	sum, fits := p.of[group].sum.int64()
-	if !p.of[group].seen || !fits {
+	sum, ok := p.int64Value(group)
+	if !ok {
 		return feature.Null
 	}
 	return feature.Int64Value(sum)
+}
+
+func (p *int64Sums) int64Value(group int) (int64, bool) {
+	sum, fits := p.of[group].sum.int64()
+	return sum, fits && p.of[group].seen
 }
 
 func (p *int64Sums) mean(group int, count int64) float64 {

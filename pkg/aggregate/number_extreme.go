@@ -94,6 +94,14 @@ func (p *numberExtremes) merge(group int, from partial, fromGroup int) {
 	}
 }
 
+func (p *numberExtremes) mergePairs(pairs []pair) {
+	for _, m := range pairs {
+		if other := p.of[m.from]; other.seen {
+			p.of[m.into].lower(other.key)
+		}
+	}
+}
+
 func (p *numberExtremes) mergeColumns(groups []int32, columns []arrow.Array) error {
 	_, masked := maskNulls(nil, groups, columns[0])
 	if err := checkNarrow(p.input, masked, columns[0]); err != nil {
@@ -166,4 +174,14 @@ func (p *numberExtremes) value(group int) feature.Value {
 	default:
 		return narrowed(feature.Int64Value(key), p.input)
 	}
+}
+
+func (p *numberExtremes) int64Value(group int) (int64, bool) {
+	e := p.of[group]
+	return e.key ^ p.flip, e.seen
+}
+
+func (p *numberExtremes) float64Value(group int) (float64, bool) {
+	e := p.of[group]
+	return keyFloat(e.key ^ p.flip), e.seen
 }

@@ -49,6 +49,12 @@ type partial interface {
 	value(group int) feature.Value
 }
 
+// pairsMerger is a partial whose merge is so short that the call of it counts.
+type pairsMerger interface {
+	// mergePairs does merges in order.
+	mergePairs(pairs []pair)
+}
+
 // newPartial returns the empty states of p, nil when there are none of its kind and type.
 func newPartial(p feature.Partial) partial {
 	input := p.Type

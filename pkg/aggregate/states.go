@@ -93,6 +93,22 @@ func (s *States) Merge(group int, from *States, fromGroup int) {
 	}
 }
 
+// mergePairs does merges in order.
+func (s *States) mergePairs(pairs []pair) {
+	for _, m := range pairs {
+		s.present[m.into] = s.present[m.into] || s.present[m.from]
+	}
+	for _, p := range s.partials {
+		if p, ok := p.(pairsMerger); ok {
+			p.mergePairs(pairs)
+			continue
+		}
+		for _, m := range pairs {
+			p.merge(int(m.into), p, int(m.from))
+		}
+	}
+}
+
 // MergeColumns adds rows of a tile table, columns in the order of Layout.Fields:
 // row i goes into groups[i], and a negative group leaves it out. Columns that
 // AppendColumns cannot have written are ErrDamaged.

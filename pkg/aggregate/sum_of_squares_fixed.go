@@ -110,7 +110,9 @@ func (t *squareTotal) join(sum float64) error {
 	if isFinite(sum) {
 		t.finite.add(sum)
 	}
-	if again := t.nearest(); math.Float64bits(again) != math.Float64bits(sum) || t.finite.isNegative() {
+	again := t.nearest()
+	same := math.Float64bits(again) == math.Float64bits(sum) || math.IsNaN(again) && math.IsNaN(sum) // whatever the NaN's bits
+	if !same || t.finite.isNegative() {
 		return damaged("the sum of squares is %g, with its rest it is %g", sum, again)
 	}
 	return nil

@@ -145,7 +145,7 @@ func (p *valueLists) readRow(values, times arrow.Array, row int) error {
 // readKeys fills in the keys of p.items.
 func (p *valueLists) readKeys(values arrow.Array, from, to int) error {
 	if hasStrayFloats(values, from, to) {
-		return damaged("a NaN or zero with other bits")
+		return damaged("a zero with a sign")
 	}
 	p.arrays.keys = appendKeys(p.arrays.keys[:0], values, from, to)
 	for i, key := range p.arrays.keys {
@@ -161,7 +161,7 @@ func (p *valueLists) readTexts(values arrow.Array, from int) error {
 	for i := range p.items {
 		if column.lists != nil {
 			if elements, first, end := listAt(values, from+i); hasStrayFloats(elements, first, end) {
-				return damaged("a NaN or zero with other bits")
+				return damaged("a zero with a sign")
 			}
 		}
 		p.items[i].text = column.at(from + i)

@@ -64,19 +64,20 @@ func appendKeys(dst []int64, column arrow.Array, from, to int) []int64 {
 	return dst
 }
 
-// hasStrayFloats reports whether the rows from from to to-1 have a NaN or zero
-// whose bits are not those that keys give back.
+// hasStrayFloats reports whether the rows from from to to-1 have a zero with a sign,
+// which keys do not give back. A NaN may have any bits: Arrow's dictionaries, and other
+// writers of Parquet, have one of their own.
 func hasStrayFloats(column arrow.Array, from, to int) bool {
 	switch column := column.(type) {
 	case *array.Float64:
 		for i, v := range column.Float64Values()[from:to] {
-			if math.Float64bits(v) != math.Float64bits(keyFloat(floatKey(v))) && column.IsValid(from+i) {
+			if v == 0 && math.Signbit(v) && column.IsValid(from+i) {
 				return true
 			}
 		}
 	case *array.Float32:
 		for i, v := range column.Float32Values()[from:to] {
-			if math.Float32bits(v) != math.Float32bits(keyFloat32(float32Key(v))) && column.IsValid(from+i) {
+			if v == 0 && math.Signbit(float64(v)) && column.IsValid(from+i) {
 				return true
 			}
 		}

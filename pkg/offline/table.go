@@ -121,6 +121,10 @@ type Table interface {
 	Commit(ctx context.Context, c Commit) (CommitResult, error)
 	// Snapshot returns the newest state.
 	Snapshot(ctx context.Context) (Snapshot, error)
+	// SnapshotAt returns the state as of a version, for those who read again what was
+	// read then; files that were vacuumed since are gone. A version that the log no
+	// longer tells is ErrHistoryGone, one that is not there yet another error.
+	SnapshotAt(ctx context.Context, version int64) (Snapshot, error)
 	// Changes returns what the versions in (after, upTo] did, in order.
 	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
 	// OpenFile reads a file that a snapshot or a change names. One that was removed
@@ -224,11 +228,13 @@ type Selection struct {
 }
 
 // Scanner is a Reader of the selected columns that leaves out what is not asked for.
+// A record is gone after the next call of Next even if it was retained.
 type Scanner interface {
 	Reader
 	// SkipTo has the next record begin no later than with the first row that was not
-	// read yet and whose key, as record.AppendKey encodes it, is not below key. Rows before it may come, too:
-	// only whole row groups are left out, and of those nothing is read.
+	// read yet and whose key, as record.AppendKey encodes it, is not below key. Rows
+	// before it may come, too: only whole row groups are left out, and of those nothing
+	// is read. It leaves the last record as it is.
 	SkipTo(key []byte) error
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/window"
@@ -82,16 +83,17 @@ func appendFloat32(dst []byte, v float32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, tagValue), bits)
 }
 
-func appendString[T string | []byte](dst []byte, v T) []byte {
+func appendString(dst []byte, v string) []byte {
 	dst = append(dst, tagValue)
-	for i := range len(v) {
-		if v[i] == 0 {
-			dst = append(dst, zeroInside...)
-			continue
+	for {
+		zero := strings.IndexByte(v, 0)
+		if zero < 0 {
+			dst = append(dst, v...)
+			return append(dst, stringEnd...)
 		}
-		dst = append(dst, v[i])
+		dst = append(append(dst, v[:zero]...), zeroInside...)
+		v = v[zero+1:]
 	}
-	return append(dst, stringEnd...)
 }
 
 // decodeValue cuts a value off data. It accepts what the encoders write and

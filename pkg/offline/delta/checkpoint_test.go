@@ -331,7 +331,16 @@ func TestChangesOfCleanedVersionsAreGone(t *testing.T) {
 		_, err := open(t, b, delta.Options{Now: c.now}).Changes(t.Context(), after, 3)
 		require.ErrorIs(t, err, offline.ErrHistoryGone)
 		require.NotErrorIs(t, err, offline.ErrCorrupt)
+		_, err = table.SnapshotAt(t.Context(), after)
+		require.ErrorIs(t, err, offline.ErrHistoryGone)
+		require.NotErrorIs(t, err, offline.ErrCorrupt)
 	}
+	// The checkpoint tells of its own version, whatever came after it.
+	s := snapshotOf(t, table)
+	commit(t, table, "later", false, offline.Build{Window: hour(99), ReadAt: readAt(1)})
+	then, err := open(t, b, delta.Options{Now: c.now}).SnapshotAt(t.Context(), 3)
+	require.NoError(t, err)
+	require.Equal(t, s, then)
 	got, err = open(t, b, delta.Options{Now: c.now}).Changes(t.Context(), 3, 3)
 	require.NoError(t, err)
 	require.Empty(t, got)

@@ -115,11 +115,10 @@ func (t *table) openMerge(ctx context.Context, g group) (m *merger, err error) {
 	batch := max(1, min(maxMergedRows, maxMergedBytes*g.rows()/(g.bytes()*rowInflation*int64(len(g)))))
 	m = &merger{spec: t.spec, limit: int(min(maxMergedRows, batch*int64(len(g))))}
 	for i, f := range g {
-		reader, err := openReader(ctx, t.bucket, t.spec, f)
+		reader, err := openReader(ctx, t.bucket, t.spec, f, offline.Selection{Rows: int(batch)})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open file %s: %w", f.Path, err), m.close())
 		}
-		reader.batch = batch
 		r := &run{index: i, path: f.Path, reader: reader, part: -1}
 		m.runs = append(m.runs, r)
 		if err := r.read(t.spec); err != nil {

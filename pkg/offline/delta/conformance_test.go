@@ -22,6 +22,11 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	offlinetest.Run(t, offlinetest.Driver{
 		Bucket: newBucket,
-		Open:   func(b bucket.Bucket) offline.Store { return delta.New(b, delta.Options{}) },
+		Open:   func(b bucket.Bucket) offline.Store { return delta.New(b, delta.Options{RowGroupRows: 500}) },
 	})
+}
+
+func TestFrozenConformance(t *testing.T) {
+	t.Parallel()
+	offlinetest.RunFrozen(t, newBucket, func(b bucket.Bucket) offline.FrozenStore { return delta.New(b, delta.Options{}) })
 }

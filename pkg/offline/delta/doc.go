@@ -18,6 +18,11 @@
 // are left for a vacuum, which may delete them once they are older than the
 // retention; therefore a build is refused (ErrStale) long before that age.
 //
+// Reading. A file is read a row group at a time, and of that a page of each column that
+// is asked for. Values that are not lists are decoded here: Arrow's readers take three
+// times as long for them, which is most of the time of a join. A scan for keys goes by
+// the statistics of the first key in the footer.
+//
 // Compaction. Compact merges small files of a partition, which are sorted, into one
 // with the same rows in the same order, in one version that removes and adds with
 // dataChange=false and leaves transactions alone. In the partition that still grows

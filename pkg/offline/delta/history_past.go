@@ -9,7 +9,7 @@ import (
 	"github.com/tilery/tilery/pkg/offline"
 )
 
-// older reads changes that the newest state no longer remembers.
+// older reads states and changes that the newest state no longer remembers.
 type older struct {
 	gate chan struct{} // as history's
 	// state is that after the last reading, and base where that began: who reads a
@@ -24,41 +24,69 @@ func (h *history) changes(ctx context.Context, s *state, after, upTo int64) ([]o
 	if after >= s.oldest() {
 		return s.changes(after, upTo), nil
 	}
+	var out []offline.Change
+	err := h.visit(ctx, s, after, func(past *state) (err error) {
+		out, err = h.replayChanges(ctx, past, after, upTo)
+		return err
+	})
+	return out, err
+}
+
+// snapshotAt returns the state at a version that s, the newest, follows. ErrHistoryGone:
+// the log does not tell it any more.
+func (h *history) snapshotAt(ctx context.Context, s *state, number int64) (out offline.Snapshot, err error) {
+	switch {
+	case number < 0 || number > s.number:
+		return out, fmt.Errorf("there are versions 0 to %d", s.number)
+	case number == s.number:
+		return s.snapshot(), nil
+	}
+	err = h.visit(ctx, s, number, func(past *state) error {
+		if err := h.replay(ctx, past, number); err != nil {
+			return err
+		}
+		out = past.snapshot()
+		return nil
+	})
+	return out, err
+}
+
+// visit calls move with a state at or before a version, which move replays further.
+// What it learns counts unless visit fails. s is the newest state.
+func (h *history) visit(ctx context.Context, s *state, number int64, move func(past *state) error) error {
 	select {
 	case <-h.old.gate:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	defer func() { h.old.gate <- struct{}{} }()
 
 	past := h.old.state
 	h.old.state = nil // useless after an error
-	if past == nil || past.number > after {
+	if past == nil || past.number > number {
 		var err error
-		if past, err = h.restoreAt(ctx, after); err != nil {
-			return nil, err
+		if past, err = h.restoreAt(ctx, number); err != nil {
+			return err
 		}
 		h.old.base = versionKey(h.path, 0)
 		if past.number >= 0 {
 			h.old.base = checkpointKey(h.path, past.number)
 		}
 	}
-	out, err := h.replayChanges(ctx, past, after, upTo)
+	err := move(past)
 	if err == nil {
 		// A cleanup deletes the base first. While it is there, none of the versions
 		// was deleted, so that another could have been put in its place.
 		_, err = h.bucket.Stat(ctx, h.old.base)
 	}
 	if errors.Is(err, bucket.ErrNotFound) {
-		return nil, fmt.Errorf("%w: %s", offline.ErrHistoryGone, err.Error())
+		return fmt.Errorf("%w: %s", offline.ErrHistoryGone, err.Error())
 	}
-	if err != nil {
-		return nil, err
-	}
-	if upTo < s.oldest() {
+	if err == nil && past.number < s.oldest() {
+		past.past = nil
 		h.old.state = past
 	}
-	return out, nil
+	return err
 }
 
 // restoreAt returns the state of the newest checkpoint at or before a version, or
@@ -96,6 +124,5 @@ func (h *history) replayChanges(ctx context.Context, s *state, after, upTo int64
 		}
 		out = append(out, s.changes(from, s.number)...)
 	}
-	s.past = nil
 	return out, nil
 }

@@ -260,6 +260,12 @@ func (m *maintained) check() {
 		require.NoError(m, err, "version %d, read after %v", h.snapshot.Version, m.clock.now().Sub(h.at))
 		require.Equal(m, h.rows, got)
 	}
+	before := rapid.SampledFrom(m.held).Draw(m.T, "before").snapshot
+	then, err := table.SnapshotAt(m.ctx.Context(), before.Version)
+	if m.kept || !errors.Is(err, offline.ErrHistoryGone) {
+		require.NoError(m, err)
+		require.Equal(m, before, then)
+	}
 	changes, err := table.Changes(m.ctx.Context(), 0, s.Version)
 	if m.kept || !errors.Is(err, offline.ErrHistoryGone) {
 		require.NoError(m, err)

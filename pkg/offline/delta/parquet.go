@@ -52,9 +52,14 @@ func newFileWriter(spec offline.Spec, opts Options, partition string, maxGroupBy
 	}, nil
 }
 
-// pageBytes bounds a data page, which is the least that a reader decodes, and with it
-// a dictionary: past that a column is written without one, which serves sorted keys better.
-const pageBytes = 256 << 10
+const (
+	// pageBytes bounds a data page, which is what a reader holds of each column. Files
+	// are no larger than with pages of four times the size.
+	pageBytes = 64 << 10
+	// dictionaryBytes bounds a dictionary: past that a column is written without one,
+	// which serves sorted keys better.
+	dictionaryBytes = 256 << 10
+)
 
 // open starts the file with encodings that suit rows like those of sample.
 func (w *fileWriter) open(sample arrow.Record) (err error) {
@@ -63,7 +68,7 @@ func (w *fileWriter) open(sample arrow.Record) (err error) {
 		parquet.WithCompressionLevel(w.opts.CompressionLevel),
 		parquet.WithMaxRowGroupLength(w.opts.RowGroupRows),
 		parquet.WithDataPageSize(pageBytes),
-		parquet.WithDictionaryPageSizeLimit(pageBytes),
+		parquet.WithDictionaryPageSizeLimit(dictionaryBytes),
 	}
 	for i, field := range w.spec.Schema.Fields() {
 		path, values := leaf(field.Name, sample.Column(i))
@@ -107,24 +112,13 @@ func (w *fileWriter) write(rec arrow.Record) error {
 
 // finish ends the file, which has rows, and uploads it. name stands in the object's name.
 func (w *fileWriter) finish(ctx context.Context, b bucket.Bucket, name string) (offline.File, error) {
-	if err := guard(w.parquet.Close); err != nil {
-		return offline.File{}, fmt.Errorf("end Parquet file: %w", err)
-	}
-	if err := w.sink.Flush(); err != nil {
-		return offline.File{}, fmt.Errorf("write scratch file: %w", err)
-	}
-	size, err := declareOrder(w.scratch, len(w.spec.Keys)+1, w.stats.rows)
+	size, digest, err := w.end(len(w.spec.Keys) + 1)
 	if err != nil {
-		return offline.File{}, fmt.Errorf("declare order of rows: %w", err)
-	}
-	digest := sha256.New()
-	if _, err := io.Copy(digest, io.NewSectionReader(w.scratch, 0, size)); err != nil {
-		return offline.File{}, fmt.Errorf("read scratch file: %w", err)
+		return offline.File{}, err
 	}
 	now := window.FromTime(w.opts.Now())
 	f := offline.File{
-		Path: fmt.Sprintf("%s=%s/%d-%s-%s.parquet", partitionColumn, w.partition,
-			int64(now), name, hex.EncodeToString(digest.Sum(nil)[:6])),
+		Path:      fmt.Sprintf("%s=%s/%d-%s-%s.parquet", partitionColumn, w.partition, int64(now), name, digest),
 		Size:      size,
 		Rows:      w.stats.rows,
 		Partition: w.partition,
@@ -135,10 +129,34 @@ func (w *fileWriter) finish(ctx context.Context, b bucket.Bucket, name string) (
 	if f.Stats, err = w.stats.encode(); err != nil {
 		return offline.File{}, err
 	}
-	if err := upload(ctx, b, w.spec.Path+"/"+f.Path, io.NewSectionReader(w.scratch, 0, size)); err != nil {
+	if err := w.upload(ctx, b, f.Path, size); err != nil {
 		return offline.File{}, err
 	}
 	return f, nil
+}
+
+// end completes the file, whose rows are sorted by the first columns, and returns its
+// size and the beginning of its digest.
+func (w *fileWriter) end(sorted int) (size int64, digest string, err error) {
+	if err := guard(w.parquet.Close); err != nil {
+		return 0, "", fmt.Errorf("end Parquet file: %w", err)
+	}
+	if err := w.sink.Flush(); err != nil {
+		return 0, "", fmt.Errorf("write scratch file: %w", err)
+	}
+	if size, err = declareOrder(w.scratch, sorted, w.stats.rows); err != nil {
+		return 0, "", fmt.Errorf("declare order of rows: %w", err)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(w.scratch, 0, size)); err != nil {
+		return 0, "", fmt.Errorf("read scratch file: %w", err)
+	}
+	return size, hex.EncodeToString(sum.Sum(nil)[:6]), nil
+}
+
+// upload puts the ended file under its path in the table.
+func (w *fileWriter) upload(ctx context.Context, b bucket.Bucket, path string, size int64) error {
+	return upload(ctx, b, w.spec.Path+"/"+path, io.NewSectionReader(w.scratch, 0, size))
 }
 
 // discard drops the scratch file. It may be called more than once.

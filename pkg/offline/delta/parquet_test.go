@@ -22,7 +22,11 @@ import (
 )
 
 func openParquet(t *testing.T, b bucket.Bucket, f offline.File) *file.Reader {
-	data, err := b.Get(t.Context(), offlinetest.Spec().Path+"/"+f.Path)
+	return openParquetAt(t, b, offlinetest.Spec().Path+"/"+f.Path)
+}
+
+func openParquetAt(t *testing.T, b bucket.Bucket, key string) *file.Reader {
+	data, err := b.Get(t.Context(), key)
 	require.NoError(t, err)
 	reader, err := file.NewParquetReader(bytes.NewReader(data))
 	require.NoError(t, err)

@@ -20,20 +20,43 @@ import (
 // maxRecordRows bounds the records that a reader yields.
 const maxRecordRows = 64 << 10
 
-// reader implements offline.Reader. It reads a column chunk at a time.
+// A column of a row group is fetched in parts that are about as large as what a record
+// holds of it, since who asks for small records has many files open.
+const (
+	minFetchBytes = 64 << 10
+	fetchPerRow   = 16 // bytes
+)
+
+// reader implements offline.Scanner. It reads the selected columns of a row group
+// at a time, and yields records that end where a row group does.
 type reader struct {
-	path    string
-	source  *source
-	schema  *arrow.Schema
+	path   string
+	source *source
+	spec   offline.Spec
+	schema *arrow.Schema // of the records
+	fields []int         // of the table's schema, by column
+	batch  int64         // rows of a record at most
+	rows   int64         // of the file, as the log says
+	reuse  bool          // a record is gone when the next is read, whoever retained it
+
+	ctx     context.Context // Next has no place for one
 	file    *file.Reader
-	columns []*pqarrow.ColumnReader
-	left    int64 // rows not read yet
-	batch   int64 // rows of a record at most
+	parquet *pqarrow.FileReader
+	columns []columnReader
+	ahead   int64 // bytes of a column that are fetched at once at least
+	groups  int   // number of row groups
+	next    int   // row group that follows the open one
+	left    int64 // rows of the open one that were not read yet
 	record  arrow.Record
 }
 
-func openReader(ctx context.Context, b bucket.Bucket, spec offline.Spec, f offline.File) (*reader, error) {
-	object, err := bucket.ReaderAt(ctx, b, spec.Path+"/"+f.Path)
+func openReader(ctx context.Context, b bucket.Bucket, spec offline.Spec, f offline.File, s offline.Selection) (*reader, error) {
+	r := &reader{ctx: ctx, path: f.Path, spec: spec, rows: f.Rows}
+	if err := r.choose(s); err != nil {
+		return nil, err
+	}
+	key := spec.Path + "/" + f.Path
+	object, err := bucket.ReaderAt(ctx, b, key)
 	switch {
 	case errors.Is(err, bucket.ErrNotFound):
 		return nil, fmt.Errorf("%w: file is missing: %w", offline.ErrCorrupt, err)
@@ -42,17 +65,58 @@ func openReader(ctx context.Context, b bucket.Bucket, spec offline.Spec, f offli
 	case object.Size() != f.Size:
 		return nil, fmt.Errorf("%w: file has %d bytes, the log says %d", offline.ErrCorrupt, object.Size(), f.Size)
 	}
-	r := &reader{path: f.Path, source: &source{RangeReader: object}, schema: spec.Schema, left: f.Rows, batch: maxRecordRows}
-	if err := guard(func() error { return r.open(ctx) }); err != nil {
+	r.source = &source{RangeReader: object, fetchRange: func(offset, length int64) ([]byte, error) {
+		return b.GetRange(ctx, key, offset, length)
+	}}
+	if err := guard(r.open); err != nil {
 		return nil, errors.Join(r.judge(err), r.Close())
 	}
 	return r, nil
 }
 
+// choose takes over what is selected.
+func (r *reader) choose(s offline.Selection) error {
+	if s.Rows < 0 || s.Rows > maxRecordRows {
+		return fmt.Errorf("records of %d rows are asked for, at most %d are possible", s.Rows, maxRecordRows)
+	}
+	if r.batch = int64(s.Rows); s.Rows == 0 {
+		r.batch = maxRecordRows
+	}
+	r.ahead = max(minFetchBytes, fetchPerRow*r.batch)
+	if s.Columns == nil {
+		r.schema = r.spec.Schema
+		for i := range r.schema.NumFields() {
+			r.fields = append(r.fields, i)
+		}
+		return nil
+	}
+	chosen := make([]arrow.Field, len(s.Columns))
+	for i, name := range s.Columns {
+		at := r.spec.Schema.FieldIndices(name)
+		if len(at) != 1 {
+			return fmt.Errorf("column %q is asked for, the table has none", name)
+		}
+		r.fields = append(r.fields, at[0])
+		chosen[i] = r.spec.Schema.Field(at[0])
+	}
+	r.schema = arrow.NewSchema(chosen, nil)
+	return nil
+}
+
 // source remembers an error of the bucket, so that it is not taken for damage.
 type source struct {
 	*bucket.RangeReader
-	err error
+	fetchRange func(offset, length int64) ([]byte, error)
+	err        error
+}
+
+// fetch is ReadAt into memory of its own. The range lies inside the file.
+func (s *source) fetch(offset, length int64) ([]byte, error) {
+	data, err := s.fetchRange(offset, length)
+	if err != nil {
+		s.err = err
+	}
+	return data, err
 }
 
 func (s *source) ReadAt(p []byte, offset int64) (int, error) {
@@ -74,48 +138,51 @@ func (r *reader) judge(err error) error {
 	return fmt.Errorf("%w: %w", offline.ErrCorrupt, err)
 }
 
-func (r *reader) open(ctx context.Context) (err error) {
+func (r *reader) open() (err error) {
 	if r.file, err = file.NewParquetReader(r.source); err != nil {
 		return err
 	}
-	if rows := r.file.NumRows(); rows != r.left {
-		return fmt.Errorf("file has %d rows, the log says %d", rows, r.left)
+	if rows := r.file.NumRows(); rows != r.rows {
+		return fmt.Errorf("file has %d rows, the log says %d", rows, r.rows)
 	}
-	if err := checkChunks(r.file.MetaData(), r.source.Size()); err != nil {
+	if err := checkGroups(r.file.MetaData(), r.source.Size()); err != nil {
 		return err
 	}
-	parquet, err := pqarrow.NewFileReader(r.file, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+	if r.parquet, err = pqarrow.NewFileReader(r.file, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator); err != nil {
+		return err
+	}
+	schema, err := r.parquet.Schema()
 	if err != nil {
 		return err
 	}
-	schema, err := parquet.Schema()
-	if err != nil {
+	if err := sameColumns(schema, r.spec.Schema); err != nil {
 		return err
 	}
-	if err := sameColumns(schema, r.schema); err != nil {
-		return err
-	}
-	// Not GetRecordReader: it opens columns in goroutines of its own, where a
-	// panic over a damaged page could not be caught.
-	for i := range r.schema.NumFields() {
-		column, err := parquet.GetColumn(ctx, i)
-		if err != nil {
-			return err
-		}
-		r.columns = append(r.columns, column)
+	r.groups = r.file.NumRowGroups()
+	for _, field := range r.fields {
+		r.columns = append(r.columns, r.newColumn(field))
 	}
 	return nil
 }
 
-// checkChunks keeps a damaged footer from asking for memory beyond the file's size.
-func checkChunks(footer *metadata.FileMetaData, size int64) error {
+// checkGroups keeps a damaged footer from asking for memory beyond the file's size,
+// and from losing rows.
+func checkGroups(footer *metadata.FileMetaData, size int64) error {
+	rows := int64(0)
 	for i, group := range footer.RowGroups {
+		if group.NumRows < 0 || group.NumRows > footer.NumRows-rows {
+			return fmt.Errorf("row group %d has %d rows of %d", i, group.NumRows, footer.NumRows)
+		}
+		rows += group.NumRows
 		for j, chunk := range group.Columns {
 			length := chunk.GetMetaData().GetTotalCompressedSize()
 			if length < 0 || length > size {
 				return fmt.Errorf("column %d of row group %d has %d bytes in a file of %d", j, i, length, size)
 			}
 		}
+	}
+	if rows != footer.NumRows {
+		return fmt.Errorf("row groups have %d rows of %d", rows, footer.NumRows)
 	}
 	return nil
 }
@@ -136,17 +203,26 @@ func sameColumns(got, want *arrow.Schema) error {
 // Next implements offline.Reader.
 func (r *reader) Next() (arrow.Record, error) {
 	r.release()
-	if r.left == 0 {
-		return nil, io.EOF
-	}
-	if err := guard(r.next); err != nil {
+	if err := guard(r.read); err != nil {
 		return nil, fmt.Errorf("read file %s: %w", r.path, r.judge(err))
+	}
+	if r.record == nil {
+		return nil, io.EOF
 	}
 	return r.record, nil
 }
 
-func (r *reader) next() error {
-	rows := min(r.left, r.batch)
+// read reads the next record; none: at the end.
+func (r *reader) read() error {
+	for r.left == 0 {
+		if r.next == r.groups {
+			return nil
+		}
+		if err := r.enter(); err != nil {
+			return fmt.Errorf("row group %d: %w", r.next, err)
+		}
+	}
+	rows := int(min(r.left, r.batch))
 	columns := make([]arrow.Array, 0, len(r.columns))
 	defer func() {
 		for _, column := range columns {
@@ -154,39 +230,43 @@ func (r *reader) next() error {
 		}
 	}()
 	for i, from := range r.columns {
-		column, err := nextColumn(from, rows)
+		column, err := from.next(rows)
 		if err != nil {
 			return fmt.Errorf("column %s: %w", r.schema.Field(i).Name, err)
 		}
 		columns = append(columns, column)
-		if int64(column.Len()) != rows {
-			return fmt.Errorf("column %s has %d rows, want %d", r.schema.Field(i).Name, column.Len(), rows)
-		}
 	}
-	r.record = array.NewRecord(r.schema, columns, rows)
-	r.left -= rows
+	r.record = array.NewRecord(r.schema, columns, int64(rows))
+	r.left -= int64(rows)
 	return nil
 }
 
-func nextColumn(from *pqarrow.ColumnReader, rows int64) (arrow.Array, error) {
-	chunks, err := from.NextBatch(rows)
-	if err != nil {
-		return nil, err
+// enter goes to the next row group.
+func (r *reader) enter() error {
+	r.leave()
+	for i, column := range r.columns {
+		if err := column.enter(r.ctx, r.next); err != nil {
+			return fmt.Errorf("column %s: %w", r.schema.Field(i).Name, err)
+		}
 	}
-	defer chunks.Release()
-	if len(chunks.Chunks()) == 0 {
-		return nil, io.ErrUnexpectedEOF
+	r.left = r.file.MetaData().RowGroups[r.next].GetNumRows()
+	r.next++
+	return nil
+}
+
+// leave gives up what is left of the open row group.
+func (r *reader) leave() {
+	for _, column := range r.columns {
+		column.leave()
 	}
-	return array.Concatenate(chunks.Chunks(), memory.DefaultAllocator)
+	r.left = 0
 }
 
 // Close implements offline.Reader.
 func (r *reader) Close() error {
 	r.release()
-	for _, column := range r.columns {
-		column.Release()
-	}
-	r.columns, r.left = nil, 0
+	r.leave()
+	r.columns, r.next = nil, r.groups
 	if r.file == nil {
 		return nil
 	}

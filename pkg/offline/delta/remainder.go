@@ -37,7 +37,7 @@ func (p *planner) remainder(ctx context.Context, f offline.File, windows window.
 }
 
 func copyRemainder(ctx context.Context, t *table, f offline.File, windows window.Set) (rest remainder, err error) {
-	from, err := openReader(ctx, t.bucket, t.spec, f)
+	from, err := openReader(ctx, t.bucket, t.spec, f, offline.Selection{})
 	if err != nil {
 		return rest, err
 	}

@@ -48,7 +48,7 @@ func checkSpec(spec offline.Spec) error {
 	case spec.Schema == nil || len(spec.Keys) == 0 || spec.Schema.NumFields() <= len(spec.Keys):
 		return fmt.Errorf("schema has no place for the join keys and the time")
 	}
-	if err := checkNames(spec.Schema); err != nil {
+	if err := checkNames(spec.Schema, partitionColumn); err != nil {
 		return err
 	}
 	for i, key := range spec.Keys {
@@ -68,8 +68,11 @@ var keyTypes = map[feature.Type]arrow.Type{feature.Int64: arrow.INT64, feature.S
 
 // checkNames refuses what Delta does without column mapping: two names that
 // differ in case only, and signs that Parquet readers trip over.
-func checkNames(schema *arrow.Schema) error {
-	seen := map[string]bool{partitionColumn: true}
+func checkNames(schema *arrow.Schema, taken ...string) error {
+	seen := map[string]bool{}
+	for _, name := range taken {
+		seen[name] = true
+	}
 	for _, field := range schema.Fields() {
 		lower := strings.ToLower(field.Name)
 		if field.Name == "" || strings.ContainsAny(field.Name, " ,;{}()\n\t=") {
@@ -131,6 +134,18 @@ func deltaType(t arrow.DataType) (any, error) {
 	return nil, fmt.Errorf("columns of type %s cannot be stored", t)
 }
 
+func newDeltaSchema(columns *arrow.Schema) (deltaSchema, error) {
+	schema := deltaSchema{Type: "struct", Fields: []deltaField{}}
+	for _, field := range columns.Fields() {
+		t, err := deltaType(field.Type)
+		if err != nil {
+			return deltaSchema{}, fmt.Errorf("column %s: %w", field.Name, err)
+		}
+		schema.Fields = append(schema.Fields, deltaField{field.Name, t, field.Nullable, map[string]any{}})
+	}
+	return schema, nil
+}
+
 // layout is what a table's metaData must say for a spec.
 type layout struct {
 	metaData metaData // without id and time
@@ -138,13 +153,9 @@ type layout struct {
 }
 
 func newLayout(spec offline.Spec) (*layout, error) {
-	schema := deltaSchema{Type: "struct"}
-	for _, field := range spec.Schema.Fields() {
-		t, err := deltaType(field.Type)
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", field.Name, err)
-		}
-		schema.Fields = append(schema.Fields, deltaField{field.Name, t, field.Nullable, map[string]any{}})
+	schema, err := newDeltaSchema(spec.Schema)
+	if err != nil {
+		return nil, err
 	}
 	schema.Fields = append(schema.Fields, deltaField{partitionColumn, "string", true, map[string]any{}})
 	text, err := json.Marshal(schema)

@@ -42,6 +42,19 @@ func (t *table) Snapshot(ctx context.Context) (offline.Snapshot, error) {
 	return s.snapshot(), nil
 }
 
+// SnapshotAt implements offline.Table.
+func (t *table) SnapshotAt(ctx context.Context, version int64) (offline.Snapshot, error) {
+	s, err := t.history.advance(ctx, false)
+	if err != nil {
+		return offline.Snapshot{}, fmt.Errorf("snapshot of %q: %w", t.spec.Path, err)
+	}
+	out, err := t.history.snapshotAt(ctx, s, version)
+	if err != nil {
+		return offline.Snapshot{}, fmt.Errorf("snapshot of %q at version %d: %w", t.spec.Path, version, err)
+	}
+	return out, nil
+}
+
 // Changes implements offline.Table.
 func (t *table) Changes(ctx context.Context, after, upTo int64) ([]offline.Change, error) {
 	s, err := t.history.advance(ctx, false)
@@ -60,7 +73,11 @@ func (t *table) Changes(ctx context.Context, after, upTo int64) ([]offline.Chang
 
 // OpenFile implements offline.Table.
 func (t *table) OpenFile(ctx context.Context, f offline.File) (offline.Reader, error) {
-	r, err := openReader(ctx, t.bucket, t.spec, f)
+	return t.openFile(ctx, f, offline.Selection{})
+}
+
+func (t *table) openFile(ctx context.Context, f offline.File, s offline.Selection) (*reader, error) {
+	r, err := openReader(ctx, t.bucket, t.spec, f, s)
 	if errors.Is(err, bucket.ErrNotFound) && t.wasRemoved(ctx, f) {
 		return nil, fmt.Errorf("open file %s of %q: %w: it was removed and vacuumed", f.Path, t.spec.Path, offline.ErrHistoryGone)
 	}

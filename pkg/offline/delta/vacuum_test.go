@@ -133,6 +133,8 @@ func TestVacuumDeletesWhatNobodyNeeds(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.table.OpenFile(t.Context(), changes[0].Removed[0])
 	require.ErrorIs(t, err, offline.ErrHistoryGone)
+	_, err = c.table.Scan(t.Context(), changes[0].Removed[0], offline.Selection{Columns: []string{"n"}})
+	require.ErrorIs(t, err, offline.ErrHistoryGone)
 	require.NotErrorIs(t, err, offline.ErrCorrupt)
 }
 

@@ -32,6 +32,7 @@ func Run(t *testing.T, d Driver) {
 		{"Open", testOpen},
 		{"Writer", testWriter},
 		{"Files", testFiles},
+		{"Scan", testScan},
 		{"Commit", testCommit},
 		{"Views", testViews},
 		{"Races", testRaces},

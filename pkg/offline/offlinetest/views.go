@@ -1,6 +1,7 @@
 package offlinetest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,7 +10,7 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// testViews holds Snapshot and Changes to their sentences.
+// testViews holds Snapshot, SnapshotAt and Changes to their sentences.
 func testViews(t *testing.T, d Driver) {
 	t.Run("a snapshot has every commit that returned before", func(t *testing.T) {
 		s := newScene(t, d)
@@ -35,6 +36,7 @@ func testViews(t *testing.T, d Driver) {
 		clear(spoilt.Covered)
 		require.Equal(t, want, s.snapshot())
 	})
+	t.Run("a snapshot of before is what it was", func(t *testing.T) { testSnapshotAt(t, d) })
 	t.Run("changes tell what each version did", func(t *testing.T) { testChanges(t, d) })
 }
 
@@ -81,4 +83,47 @@ func testChanges(t *testing.T, d Driver) {
 			require.Error(t, err, "%v", bad)
 		}
 	}
+}
+
+// testSnapshotAt holds SnapshotAt to what Snapshot said at the time.
+func testSnapshotAt(t *testing.T, d Driver) {
+	s := newScene(t, d)
+	snapshots := []offline.Snapshot{s.snapshot()}
+	for n := range 6 {
+		s.commit(true, s.build(id(n%4, n+1)))
+		snapshots = append(snapshots, s.snapshot())
+	}
+	_, err := s.table.Compact(t.Context(), offline.CompactRequest{ID: "compaction", MinFiles: 2})
+	require.NoError(t, err)
+	snapshots = append(snapshots, s.snapshot())
+	_, err = s.table.Checkpoint(t.Context(), 1)
+	require.NoError(t, err)
+	s.commit(true, s.build(id(7, 1)))
+	snapshots = append(snapshots, s.snapshot())
+
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, table := range []offline.Table{s.table, s.open()} {
+		for _, i := range random.Perm(len(snapshots)) {
+			want := snapshots[i]
+			for range 2 {
+				got, err := table.SnapshotAt(t.Context(), want.Version)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+				rows, err := ReadRows(t.Context(), table, got.Files)
+				require.NoError(t, err, "files that were removed since can be read")
+				wanted, err := ReadRows(t.Context(), s.table, want.Files)
+				require.NoError(t, err)
+				require.Equal(t, wanted, rows)
+				clear(got.Files) // it belongs to its caller
+				clear(got.ReadAt)
+				clear(got.Covered)
+			}
+		}
+		for _, bad := range []int64{-1, snapshots[len(snapshots)-1].Version + 1} {
+			_, err := table.SnapshotAt(t.Context(), bad)
+			require.Error(t, err)
+			require.NotErrorIs(t, err, offline.ErrHistoryGone)
+		}
+	}
+	require.Equal(t, snapshots[len(snapshots)-1], s.snapshot())
 }

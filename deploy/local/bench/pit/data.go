@@ -42,7 +42,7 @@ const (
 	// Instants reach beyond the data on both sides.
 	spineSQL = `COPY (
 	SELECT i AS id, %[6]s AS entity,
-		TIMESTAMP '%[2]s' + to_microseconds((hash(i, 12) %% (%[3]d * 86400000000))::BIGINT) AS at, (hash(i, 13) %% 2)::BIGINT AS label
+		TIMESTAMP '%[2]s' + to_microseconds((hash(i, 12) %% (%[3]d * 86400000000))::BIGINT) AS instant, (hash(i, 13) %% 2)::BIGINT AS label
 	FROM range(%[4]d) r(i)
 ) TO '%[5]s' (FORMAT parquet, COMPRESSION zstd)`
 )

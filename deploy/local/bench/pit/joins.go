@@ -34,12 +34,12 @@ func (j join) sides(o options) []string {
 }
 
 // A row counts from the end of its day on, so the join is one on the day's start.
-const asofSQL = `SELECT s.id, s.entity, s.at, s.label, f.f_sum AS "rows.f_sum", f.f_count AS "rows.f_count", f.f_max AS "rows.f_max"
-	FROM (SELECT *, date_trunc('day', at) AS cut FROM read_parquet('%[1]s')) s
+const asofSQL = `SELECT s.id, s.entity, s.instant, s.label, f.f_sum AS "rows.f_sum", f.f_count AS "rows.f_count", f.f_max AS "rows.f_max"
+	FROM (SELECT *, date_trunc('day', instant) AS cut FROM read_parquet('%[1]s')) s
 	ASOF LEFT JOIN read_parquet([%[2]s], hive_partitioning = false) f ON s.entity = f.entity AND s.cut > f.ts`
 
 // One pass of window functions over tiles and the spine's hours.
-const framesSQL = `WITH asked AS (SELECT *, epoch_us(at) // 3600000000 AS h FROM read_parquet('%[1]s')),
+const framesSQL = `WITH asked AS (SELECT *, epoch_us(instant) // 3600000000 AS h FROM read_parquet('%[1]s')),
 	u AS (
 		SELECT entity, epoch_us(tile_start) // 3600000000 AS h, sum_amount AS s, count_amount AS c, max_amount AS m, false AS ask
 		FROM read_parquet([%[2]s], hive_partitioning = false)
@@ -55,11 +55,11 @@ const framesSQL = `WITH asked AS (SELECT *, epoch_us(at) // 3600000000 AS h FROM
 			b AS (PARTITION BY entity ORDER BY h RANGE BETWEEN 24 PRECEDING AND 1 PRECEDING),
 			d AS (PARTITION BY entity ORDER BY h RANGE BETWEEN 168 PRECEDING AND 1 PRECEDING)
 	)
-	SELECT asked.id, asked.entity, asked.at, asked.label,` + windowColumns + `
+	SELECT asked.id, asked.entity, asked.instant, asked.label,` + windowColumns + `
 	FROM asked LEFT JOIN (FROM w WHERE ask) w ON asked.entity = w.entity AND asked.h = w.h`
 
 // A join of each hour that is asked for with all its tiles, aggregated.
-const rangeSQL = `WITH asked AS (SELECT *, epoch_us(at) // 3600000000 AS h FROM read_parquet('%[1]s')),
+const rangeSQL = `WITH asked AS (SELECT *, epoch_us(instant) // 3600000000 AS h FROM read_parquet('%[1]s')),
 	t AS (
 		SELECT entity, epoch_us(tile_start) // 3600000000 AS h, sum_amount AS s, count_amount AS c, max_amount AS m
 		FROM read_parquet([%[2]s], hive_partitioning = false)
@@ -72,7 +72,7 @@ const rangeSQL = `WITH asked AS (SELECT *, epoch_us(at) // 3600000000 AS h FROM 
 		FROM (SELECT DISTINCT entity, h FROM asked) q JOIN t ON q.entity = t.entity AND t.h < q.h AND t.h >= q.h - 168
 		GROUP BY q.entity, q.h
 	)
-	SELECT asked.id, asked.entity, asked.at, asked.label,` + windowColumns + `
+	SELECT asked.id, asked.entity, asked.instant, asked.label,` + windowColumns + `
 	FROM asked LEFT JOIN w ON asked.entity = w.entity AND asked.h = w.h`
 
 const windowColumns = `

@@ -41,8 +41,9 @@ def feast_side():
     try:
         # A row counts from the end of its day on; of rows of a day the latest.
         listed = ", ".join(f"'{f}'" for f in json.load(open(files)))
-        db = duckdb.connect(config={"threads": threads, "TimeZone": "UTC"})
-        db.execute(f"""COPY (SELECT entity, f_sum, f_count, f_max, ts AS created, date_trunc('day', ts) + INTERVAL 1 DAY AS event_timestamp
+        db = duckdb.connect(config={"threads": threads})
+        db.execute(f"""COPY (SELECT entity, f_sum, f_count, f_max, make_timestamp(epoch_us(ts)) AS created,
+            make_timestamp((epoch_us(ts) // 86400000000 + 1) * 86400000000) AS event_timestamp
             FROM read_parquet([{listed}], hive_partitioning = false)) TO '{repo}/rows.parquet' (FORMAT parquet, COMPRESSION zstd)""")
         with open(f"{repo}/feature_store.yaml", "w") as f:
             f.write("project: bench\nprovider: local\nregistry: registry.db\noffline_store: {type: duckdb}\n"
@@ -53,7 +54,7 @@ def feast_side():
         source = FileSource(name="rows", path=f"{repo}/rows.parquet", timestamp_field="event_timestamp", created_timestamp_column="created")
         schema = [Field(name="f_sum", dtype=Float64), Field(name="f_count", dtype=Int64), Field(name="f_max", dtype=Float64)]
         store.apply([entity, FeatureView(name="rows", entities=[entity], ttl=timedelta(days=4000), schema=schema, source=source)])
-        frame = pq.read_table(spine).to_pandas().rename(columns={"at": "event_timestamp"})
+        frame = pq.read_table(spine).to_pandas().rename(columns={"instant": "event_timestamp"})
         start = time.perf_counter()
         joined = store.get_historical_features(frame, ["rows:f_sum", "rows:f_count", "rows:f_max"]).to_arrow()
         seconds = time.perf_counter() - start

@@ -1,22 +1,22 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 	"github.com/tilery/tilery/deploy/local/bench/sql"
-	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/retrieve"
 )
 
@@ -30,7 +30,8 @@ type result struct {
 func (o options) measure(ctx context.Context, out io.Writer) (map[string]result, error) {
 	seconds, results := map[string][]float64{}, map[string]result{}
 	for i := range o.repetitions {
-		for name, j := range joins {
+		for _, name := range slices.Sorted(maps.Keys(joins)) {
+			j := joins[name]
 			for _, side := range j.sides(o) {
 				r, err := o.start(ctx, name, side)
 				if err != nil {
@@ -80,7 +81,7 @@ func (o options) start(ctx context.Context, name, side string) (result, error) {
 			statement, strconv.Itoa(o.threads), strconv.FormatInt(o.memory, 10)}
 	}
 	command := exec.CommandContext(ctx, program, args...)
-	command.Stderr = os.Stderr
+	command.Env, command.Stderr = append(os.Environ(), "PYTHONWARNINGS=ignore"), os.Stderr
 	printed, err := command.Output()
 	if err != nil {
 		return result{}, err
@@ -148,53 +149,13 @@ func (o options) runDuckDB(name, side string) error {
 	return d.Exec("%s", statement)
 }
 
-func (o options) runTilery(ctx context.Context, name string) (err error) {
-	e, err := o.engine()
+func (o options) runTilery(ctx context.Context, name string) error {
+	v, err := o.open(ctx, joins[name])
 	if err != nil {
 		return err
 	}
-	target, table, err := o.table(ctx, e, joins[name])
-	if err != nil {
-		return err
-	}
-	snapshot, err := table.Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	part := retrieve.Part{Target: target, Table: table, Snapshot: snapshot, Keys: []string{"entity"}}
-	added, err := columns(target.View)
-	if err != nil {
-		return err
-	}
-	for i, c := range added {
-		part.Features = append(part.Features, retrieve.Column{Feature: i, Name: c.Name})
-	}
-	input, err := os.Open(o.spineFile(name))
-	if err != nil {
-		return err
-	}
-	defer input.Close()
-	info, err := input.Stat()
-	if err != nil {
-		return err
-	}
-	spine, err := frame.Open(input, info.Size(), frame.Parquet, frame.Options{})
-	if err != nil {
-		return err
-	}
-	defer spine.Close()
-	output, err := os.Create(o.resultFile(name, "tilery"))
-	if err != nil {
-		return err
-	}
-	buffered := bufio.NewWriterSize(output, 1<<20)
-	writer, err := frame.NewWriter(buffered, frame.Parquet, append(spine.Schema(), added...))
-	if err != nil {
-		return errors.Join(err, output.Close())
-	}
-	_, err = retrieve.Join(ctx, retrieve.Options{MemoryBytes: o.memory, Threads: o.threads, ScratchDir: filepath.Join(o.dir, "scratch")},
-		retrieve.Spine{Schema: spine.Schema(), Time: "at", Next: spine.Next}, []retrieve.Part{part}, writer.Write)
-	return errors.Join(err, writer.Close(), buffered.Flush(), output.Close())
+	limits := retrieve.Options{MemoryBytes: o.memory, Threads: o.threads, ScratchDir: v.Scratch()}
+	return v.Join(ctx, limits, o.spineFile(name), "instant", o.resultFile(name, "tilery"))
 }
 
 // peakMemory is the most that this process had resident at any time, in bytes.
