@@ -6,12 +6,15 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/tilery/tilery/pkg/aggregate"
+	"github.com/tilery/tilery/pkg/dataset"
+	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/registry"
+	"github.com/tilery/tilery/pkg/retrieve"
 	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
 )
@@ -48,6 +51,12 @@ var permanent = []struct {
 	{ledger.ErrInvalid, ErrorInput},
 	{registry.ErrNotFound, ErrorNotFound},
 	{registry.ErrWorkspace, ErrorInput},
+	{retrieve.ErrSpine, ErrorInput},
+	{frame.ErrData, ErrorInput},
+	{retrieve.ErrNoData, ErrorInput},
+	{dataset.ErrExists, ErrorInput},
+	{dataset.ErrName, ErrorInput},
+	{offline.ErrColumns, ErrorInput},
 	{transform.ErrSQL, ErrorSQL},
 	{transform.ErrOutOfMemory, ErrorTooLarge},
 	{record.ErrKey, ErrorSQL},

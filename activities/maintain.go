@@ -90,10 +90,19 @@ func (m *Materialize) RemoveStores(ctx context.Context, r MaintainRequest) (Main
 	})
 }
 
-// RemoveStaged deletes what the view's jobs handed on and nobody needs any more.
+// RemoveStaged deletes what the view's jobs handed on and nobody needs any more, and
+// what saves of datasets left in the workspace that failed.
 func (m *Materialize) RemoveStaged(ctx context.Context, r MaintainRequest) (Maintained, error) {
 	return m.maintain(ctx, r, func(ctx context.Context, step materialize.MaintainRequest) (Maintained, error) {
-		return m.Engine.RemoveStaged(ctx, r.Workspace, r.View, step)
+		removed, err := m.Engine.RemoveStaged(ctx, r.Workspace, r.View, step)
+		if err != nil || m.Datasets == nil {
+			return removed, err
+		}
+		swept, err := m.Datasets.Sweep(ctx, r.Workspace, r.DryRun)
+		removed.Removed += swept.Objects
+		removed.Bytes += swept.Bytes
+		removed.More = removed.More || swept.More
+		return removed, err
 	})
 }
 

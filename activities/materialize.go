@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tilery/tilery/pkg/clock"
+	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 )
@@ -16,6 +17,8 @@ type Materialize struct {
 	Retry  Retry // how long work is tried
 	// MaxJobsPerView is how many jobs of a view run at a time; 0: as many as there are.
 	MaxJobsPerView int
+	// Datasets is swept by maintenance; nil: there are none.
+	Datasets *dataset.Store
 }
 
 // Target names a view as of a generation of the definitions.

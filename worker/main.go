@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	host.LimitMemory(c.Batch, 0, os.Getenv)
+	host.LimitMemory(c, 0, os.Getenv)
 	h, err := host.Start(ctx, c, slog.New(slog.NewTextHandler(stderr, nil)))
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@
 // MaterializeResult in the error's details. Starting any job again is always safe.
 // Maintain is a job too, by steps of which none needs another: those that failed are told
 // (ErrorMaintenanceFailed), the others are taken.
+// RetrieveFeatures makes one dataset whole or not at all; only Temporal lists it.
 // Reconcile is no job: it runs for as long as its workspace, and a pass that fails
 // is made up for by the next.
 //

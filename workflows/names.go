@@ -50,10 +50,12 @@ var (
 	SearchWindowEnd   = temporal.NewSearchAttributeKeyTime(activities.SearchWindowEnd)
 )
 
-// Types of jobs: materialization, by Tecton's name, and maintenance.
+// Types of jobs: materialization, by Tecton's name, maintenance, and datasets that are
+// made, which only Temporal lists.
 const (
 	JobTypeBatch       = activities.JobTypeBatch
 	JobTypeMaintenance = activities.JobTypeMaintenance
+	JobTypeRetrieval   = "RETRIEVAL"
 )
 
 // MaterializeID is the workflow id of a backfill. A range that is being

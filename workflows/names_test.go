@@ -68,9 +68,9 @@ func TestWireNames(t *testing.T) {
 	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism, workflows.UpdateRate, workflows.UpdateRetry)
 	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName(),
 		workflows.SearchWindowStart.GetName(), workflows.SearchWindowEnd.GetName())
-	list("job-type", workflows.JobTypeBatch, workflows.JobTypeMaintenance)
+	list("job-type", workflows.JobTypeBatch, workflows.JobTypeMaintenance, workflows.JobTypeRetrieval)
 	list("workflow", registered()...)
-	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules]()}
+	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules](), reflect.TypeFor[*activities.Retrieve]()}
 	for _, kind := range kinds {
 		for method := range kind.NumMethod() {
 			list("activity", kind.Method(method).Name)
@@ -121,7 +121,11 @@ func fields(kind reflect.Type, shapes map[string]bool) {
 	for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
 		kind = kind.Elem()
 	}
-	if kind.Kind() != reflect.Struct || kind == reflect.TypeFor[activities.Materialize]() || kind == reflect.TypeFor[activities.Schedules]() {
+	switch kind {
+	case reflect.TypeFor[activities.Materialize](), reflect.TypeFor[activities.Schedules](), reflect.TypeFor[activities.Retrieve]():
+		return
+	}
+	if kind.Kind() != reflect.Struct {
 		return
 	}
 	for i := range kind.NumField() {

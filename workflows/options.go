@@ -13,6 +13,7 @@ import (
 var (
 	materialize *activities.Materialize
 	schedules   *activities.Schedules
+	retrieve    *activities.Retrieve
 )
 
 // controlOptions are for activities that take seconds.

@@ -9,4 +9,5 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Reconcile)
 	r.RegisterWorkflow(RestoreOnline)
 	r.RegisterWorkflow(Maintain)
+	r.RegisterWorkflow(RetrieveFeatures)
 }

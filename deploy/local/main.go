@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	var failed <-chan error
 	if !o.temporalOnly {
 		c.Temporal.Address = server.HostPort()
-		host.LimitMemory(c.Batch, serverBytes, os.Getenv)
+		host.LimitMemory(c, serverBytes, os.Getenv)
 		c.Temporal.UI = cmp.Or(c.Temporal.UI, server.UIURL())
 		worker, err := host.Start(ctx, c, logger)
 		if err != nil {

@@ -5,6 +5,9 @@
 // or camelCase, responses in camelCase, Int64 as decimal strings. So have
 // list-materialization-jobs and get-materialization-job, in snake_case. The other
 // endpoints are Tilery's own, in snake_case. Every error is an Error.
+//
+// /api/v1/historical-features takes and gives files, see HistoricalPath; so does
+// /api/v1/run.
 package api
 
 // Paths of the endpoints. All take POST, health takes GET.

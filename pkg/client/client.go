@@ -22,6 +22,7 @@ const (
 type Client struct {
 	address string
 	http    *http.Client
+	slow    *http.Client // bounded by the caller's context alone
 }
 
 // New returns a client of the server at address, for instance
@@ -31,11 +32,9 @@ func New(address string) *Client {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
 	}
-	return &Client{strings.TrimRight(address, "/"), &http.Client{
-		Timeout: maxWait,
-		// A redirected POST would arrive as a GET.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	// A redirected POST would arrive as a GET.
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{strings.TrimRight(address, "/"), &http.Client{Timeout: maxWait, CheckRedirect: refuse}, &http.Client{CheckRedirect: refuse}}
 }
 
 // Plan asks what applying the files would change.
@@ -106,29 +105,51 @@ func call[Response any](ctx context.Context, c *Client, path string, request any
 	}
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(r)
-	if ctx.Err() != nil && err != nil {
-		return response, fmt.Errorf("no answer from %s: %w", c.address, ctx.Err())
-	}
 	if err != nil {
-		return response, fmt.Errorf("no answer from %s, is the worker running?: %w", c.address, err)
+		return response, c.noAnswer(ctx, err)
 	}
 	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse+1))
-	if err != nil {
-		return response, fmt.Errorf("read answer of %s%s: %w", c.address, path, err)
-	}
-	if len(data) > maxResponse {
-		return response, fmt.Errorf("answer of %s%s is longer than %d bytes", c.address, path, maxResponse)
-	}
 	if answer.StatusCode != http.StatusOK {
-		var failed api.Error
-		if err := json.Unmarshal(data, &failed); err != nil || failed.Message == "" {
-			return response, fmt.Errorf("%s%s answered %s, is it Tilery's worker?", c.address, path, answer.Status)
-		}
-		return response, &failed
+		return response, c.failure(path, answer)
+	}
+	data, err := c.readAll(path, answer)
+	if err != nil {
+		return response, err
 	}
 	if err := json.Unmarshal(data, &response); err != nil {
 		return response, fmt.Errorf("decode answer of %s%s, is it Tilery's worker?: %w", c.address, path, err)
 	}
 	return response, nil
+}
+
+// noAnswer explains why a request had none.
+func (c *Client) noAnswer(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("no answer from %s: %w", c.address, ctx.Err())
+	}
+	return fmt.Errorf("no answer from %s, is the worker running?: %w", c.address, err)
+}
+
+// failure is the error that a server answered with.
+func (c *Client) failure(path string, answer *http.Response) error {
+	data, err := c.readAll(path, answer)
+	if err != nil {
+		return err
+	}
+	var failed api.Error
+	if err := json.Unmarshal(data, &failed); err != nil || failed.Message == "" {
+		return fmt.Errorf("%s%s answered %s, is it Tilery's worker?", c.address, path, answer.Status)
+	}
+	return &failed
+}
+
+func (c *Client) readAll(path string, answer *http.Response) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse+1))
+	if err != nil {
+		return nil, fmt.Errorf("read answer of %s%s: %w", c.address, path, err)
+	}
+	if len(data) > maxResponse {
+		return nil, fmt.Errorf("answer of %s%s is longer than %d bytes", c.address, path, maxResponse)
+	}
+	return data, nil
 }

@@ -3,5 +3,6 @@
 // Errors that the server answered with are *api.Error, with its code; all others
 // (no connection, a timeout, another server's answer) wrap the cause and name the
 // address. Every call ends after two minutes at the latest, which is
-// longer than any endpoint takes.
+// longer than its endpoint takes; calls for historical features end with their
+// context, and yield their result while it is received.
 package client

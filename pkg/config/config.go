@@ -44,6 +44,7 @@ type Config struct {
 	// MaxJobsPerView is how many jobs of a view run at a time; others wait: 16.
 	MaxJobsPerView int         `yaml:"max_jobs_per_view"`
 	Maintenance    Maintenance `yaml:"maintenance"`
+	Retrieval      Retrieval   `yaml:"retrieval"`
 }
 
 // HTTP configures the API.
@@ -188,6 +189,7 @@ func (c *Config) ensureDefaults() {
 	fill(&c.Temporal.Namespace, "default")
 	c.Retry.ensureDefaults()
 	c.Maintenance.ensureDefaults()
+	c.Retrieval.ensureDefaults()
 	c.MaxJobsPerView = cmp.Or(c.MaxJobsPerView, defaultJobsPerView)
 	c.BucketTimeout = cmp.Or(c.BucketTimeout, 30*time.Second)
 	c.OnlineTimeout = cmp.Or(c.OnlineTimeout, 10*time.Second)
@@ -228,6 +230,9 @@ func (c Config) Validate() error {
 		return err
 	}
 	if err := c.Maintenance.validate(); err != nil {
+		return err
+	}
+	if err := c.Retrieval.validate(); err != nil {
 		return err
 	}
 	if c.MaxJobsPerView < 1 || c.MaxJobsPerView > maxJobsPerView {

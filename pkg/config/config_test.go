@@ -27,6 +27,11 @@ var defaultMaintenance = config.Maintenance{
 	CheckpointEvery: 100, TargetFileBytes: 256 << 20,
 }
 
+var defaultRetrieval = config.Retrieval{
+	MemoryBytes: 512 << 20, Requests: 2, Threads: runtime.NumCPU(), ScratchBytes: 64 << 30,
+	SpineBytes: 256 << 20, ResultBytes: 4 << 30, Timeout: 10 * time.Minute,
+}
+
 func TestDefaults(t *testing.T) {
 	want := config.Config{
 		DataDir: "tilery-data", Bucket: "tilery-data/bucket", Online: "tilery-data/online", Scratch: "tilery-data/scratch",
@@ -34,7 +39,7 @@ func TestDefaults(t *testing.T) {
 		Temporal:      config.Temporal{Address: "127.0.0.1:7233", Namespace: "default", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
 		Batch: config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU()), ScratchBytes: 20 << 30},
-		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance,
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval,
 	}
 	c, err := config.Load("", func(string) string { return "" })
 	require.NoError(t, err)
@@ -61,6 +66,7 @@ batch: {memory_bytes: 268435456, slots: 3, scratch_bytes: 1073741824}
 retry: {infrastructure_attempts: 7, failure_attempts: 3, failure_backoff: 10ms, max_backoff: 2s}
 max_jobs_per_view: 2
 maintenance: {interval: 12h, retention: 24h, log_retention: 48h, store_retention: 1h, checkpoint_every: 7, target_file_bytes: 1048576}
+retrieval: {memory_bytes: 67108864, requests: 1, threads: 3, scratch_bytes: 1, spine_bytes: 2, result_bytes: 4, timeout: 1s}
 `, nil)
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
@@ -75,6 +81,7 @@ maintenance: {interval: 12h, retention: 24h, log_retention: 48h, store_retention
 			Interval: 12 * time.Hour, Retention: 24 * time.Hour, LogRetention: 48 * time.Hour, StoreRetention: time.Hour,
 			CheckpointEvery: 7, TargetFileBytes: 1 << 20,
 		},
+		Retrieval: config.Retrieval{MemoryBytes: 64 << 20, Requests: 1, Threads: 3, ScratchBytes: 1, SpineBytes: 2, ResultBytes: 4, Timeout: time.Second},
 	}, c)
 }
 
@@ -91,7 +98,7 @@ func TestTheEnvironmentIsOverTheFile(t *testing.T) {
 		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n", UI: "https://u", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
 		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2, ScratchBytes: 128 << 20},
-		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance,
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval,
 	}, c)
 
 	c, err = load(t, file, map[string]string{"TILERY_DATA_DIR": "env"})
@@ -135,6 +142,11 @@ func TestRefusals(t *testing.T) {
 		"a long interval":    {"maintenance: {interval: 721h}\n", nil, "configuration: maintenance.interval: want 1h0m0s to 720h0m0s, got 721h0m0s"},
 		"no checkpoints":     {"maintenance: {checkpoint_every: -1}\n", nil, "configuration: maintenance.checkpoint_every: want 1 to 10000, got -1"},
 		"small files":        {"maintenance: {target_file_bytes: 1}\n", nil, "configuration: maintenance.target_file_bytes: want 1048576 to 4294967296, got 1"},
+		"no requests":        {"retrieval: {requests: -1}\n", nil, "configuration: retrieval.requests: want at least 1, got -1"},
+		"crowded retrieval":  {"retrieval: {requests: 9}\n", nil, "configuration: retrieval.memory_bytes: want at least 67108864 for each of 9 requests, got 536870912"},
+		"no threads":         {"retrieval: {threads: -1}\n", nil, "configuration: retrieval.threads: want 1 to 256, got -1"},
+		"no spines":          {"retrieval: {spine_bytes: -1}\n", nil, "configuration: retrieval.spine_bytes: want at least 1, got -1"},
+		"a long retrieval":   {"retrieval: {timeout: 25h}\n", nil, "configuration: retrieval.timeout: want 1s to 24h0m0s, got 25h0m0s"},
 		"no number":          {"", map[string]string{"TILERY_BATCH_SLOTS": "two"}, `configuration: TILERY_BATCH_SLOTS="two" is not a number of 64 bits`},
 		"large number":       {"", map[string]string{"TILERY_BATCH_MEMORY_BYTES": "9223372036854775808"}, "is not a number of 64 bits"},
 		"no port":            {"http: {listen: localhost}\n", nil, `configuration: http.listen "localhost": want host:port`},

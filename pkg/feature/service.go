@@ -56,6 +56,17 @@ func (r *Repository) Service(name string) (Service, error) {
 	return s, nil
 }
 
+// Alone is the service that has all features of the view under its own names. The
+// view's Schema must be known.
+func (v View) Alone() (Service, error) {
+	features, err := v.Features()
+	keys := map[string]string{}
+	for _, key := range v.JoinKeys() {
+		keys[key.Name] = key.Name
+	}
+	return Service{Views: []ServiceView{{View: v, Features: features, Keys: keys, Namespace: v.Name}}}, err
+}
+
 // choose returns the view's features that the service takes.
 func (s ServiceFeatures) choose(view View) (Schema, error) {
 	all, err := view.Features()

@@ -106,11 +106,21 @@ type parquetWriter struct {
 	held int64
 }
 
+// pageBytes bounds a page. Arrow's writer copies a page's levels whenever a few more
+// come, which of pages of its own size takes most of the time.
+const pageBytes = 32 << 10
+
 func newParquetWriter(w io.Writer, columns *arrow.Schema) (Writer, error) {
-	properties := parquet.NewWriterProperties(
+	options := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1),
-		parquet.WithMaxRowGroupLength(1<<20),
-	)
+		parquet.WithMaxRowGroupLength(1 << 20),
+		parquet.WithDataPageSize(pageBytes), parquet.WithDictionaryPageSizeLimit(pageBytes),
+	}
+	// A dictionary of numbers costs more than all the rest of writing them.
+	for _, f := range columns.Fields() {
+		options = append(options, parquet.WithDictionaryFor(f.Name, f.Type.ID() == arrow.STRING))
+	}
+	properties := parquet.NewWriterProperties(options...)
 	file, err := pqarrow.NewFileWriter(columns, w, properties, pqarrow.DefaultWriterProps())
 	return &parquetWriter{file: file}, err
 }

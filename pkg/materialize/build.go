@@ -9,7 +9,6 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/internal/spill"
 	"github.com/tilery/tilery/pkg/offline"
-	"github.com/tilery/tilery/pkg/transform"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -76,43 +75,11 @@ func (e *Engine) fill(ctx context.Context, t *Target, collected collector, span 
 	if err := collected.reset(span); err != nil {
 		return err
 	}
-	options := e.Options.withDefaults()
 	output, err := t.View.OutputSchema()
 	if err != nil {
 		return err
 	}
-	tables, err := e.tables(ctx, t, span)
-	if err != nil {
-		return err
-	}
-	_, err = e.Transform.Run(ctx, transform.Query{
-		SQL: t.View.Transformation, Tables: tables,
-		Output: output, TimestampField: t.View.TimestampField, Interval: span,
-		Limits:     transform.Limits{MemoryBytes: options.MemoryBytes, Threads: options.Threads, TempDir: options.ScratchDir},
-		OnProgress: func(p transform.Progress) { r.report(Progress{Rows: p.Rows, Fraction: p.Fraction}) },
-	}, collected.add)
-	if err != nil {
-		return fmt.Errorf("transform %s %v: %w", t.View.Name, span, err)
-	}
-	return nil
-}
-
-// tables returns the view's sources as the SQL of window w sees them: each from
-// as much before the window as its offset says.
-func (e *Engine) tables(ctx context.Context, t *Target, w window.Interval) ([]transform.Table, error) {
-	tables := make([]transform.Table, len(t.View.Sources))
-	for i, s := range t.View.Sources {
-		visible := s.Visible(w)
-		files, err := e.Sources.Files(ctx, s.BatchSource, visible)
-		if err != nil {
-			return nil, err
-		}
-		tables[i] = transform.Table{
-			Name: s.Name, Schema: s.Schema, TimestampField: s.BatchConfig.TimestampField, Interval: visible,
-			Format: s.BatchConfig.FileFormat, Files: files.Files,
-		}
-	}
-	return tables, nil
+	return e.Rows(ctx, t, Alone{Interval: span, OnProgress: r.report}, output, collected.add)
 }
 
 func (e *Engine) writeRows(ctx context.Context, table offline.Table, collected collector, w window.Interval, r BuildRequest) (offline.Build, error) {

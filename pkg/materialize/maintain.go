@@ -60,9 +60,9 @@ type Maintained struct {
 	More    bool     `json:"more,omitempty"`   // another call would find work
 }
 
-// existing returns the target's offline table; nil if there is none, since to open it
+// Existing returns the target's offline table; nil if there is none, since to open it
 // would make it.
-func (e *Engine) existing(ctx context.Context, t *Target, now window.Time) (offline.Table, error) {
+func (e *Engine) Existing(ctx context.Context, t *Target, now window.Time) (offline.Table, error) {
 	for _, err := range e.Bucket.List(ctx, t.Table(now).Path+"/", "") {
 		if err != nil {
 			return nil, fmt.Errorf("look for the store of %s: %w", t.View.Name, err)
@@ -74,7 +74,7 @@ func (e *Engine) existing(ctx context.Context, t *Target, now window.Time) (offl
 
 // Compact makes larger files of small ones. A dry run does not tell which.
 func (e *Engine) Compact(ctx context.Context, t *Target, now window.Time, r MaintainRequest) (Maintained, error) {
-	table, err := e.existing(ctx, t, now)
+	table, err := e.Existing(ctx, t, now)
 	if err != nil || table == nil || r.DryRun {
 		return Maintained{}, err
 	}
@@ -87,7 +87,7 @@ func (e *Engine) Compact(ctx context.Context, t *Target, now window.Time, r Main
 // TrimLog writes a checkpoint if the last one is old, and deletes old versions before
 // one. A dry run does nothing.
 func (e *Engine) TrimLog(ctx context.Context, t *Target, now window.Time, r MaintainRequest) (Maintained, error) {
-	table, err := e.existing(ctx, t, now)
+	table, err := e.Existing(ctx, t, now)
 	if err != nil || table == nil || r.DryRun {
 		return Maintained{}, err
 	}
@@ -101,7 +101,7 @@ func (e *Engine) TrimLog(ctx context.Context, t *Target, now window.Time, r Main
 
 // Vacuum deletes data files that the table does not need any more.
 func (e *Engine) Vacuum(ctx context.Context, t *Target, now window.Time, r MaintainRequest) (Maintained, error) {
-	table, err := e.existing(ctx, t, now)
+	table, err := e.Existing(ctx, t, now)
 	if err != nil || table == nil {
 		return Maintained{}, err
 	}

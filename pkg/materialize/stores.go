@@ -185,7 +185,7 @@ func (t *Target) windows(set window.Set) int {
 // covered returns what the offline store covers, nothing if it is not there: to
 // open it would create it.
 func (e *Engine) covered(ctx context.Context, t *Target, now window.Time) (window.Set, error) {
-	table, err := e.existing(ctx, t, now)
+	table, err := e.Existing(ctx, t, now)
 	if err != nil || table == nil {
 		return nil, err
 	}

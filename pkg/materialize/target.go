@@ -10,6 +10,7 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -45,6 +46,19 @@ func NewTarget(workspace string, generation int64, view feature.View) (*Target, 
 	t.Keys = view.JoinKeys()
 	t.Features, err = view.Features()
 	return t, err
+}
+
+// NewServingTarget prepares a view, as the definition has it that serves, to read the
+// store that serves in a generation.
+func NewServingTarget(g *registry.Generation, view feature.View) (*Target, error) {
+	t, err := NewTarget(g.Workspace, g.Number, view)
+	if err != nil {
+		return nil, err
+	}
+	if stores, ok := g.Stores[view.Name]; ok {
+		t.Fingerprint = stores.Serving.Fingerprint
+	}
+	return t, nil
 }
 
 // SecondaryKey returns the key whose values the aggregations tell apart, as a list

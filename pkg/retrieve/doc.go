@@ -15,4 +15,8 @@
 //
 // A row of the result is null where nothing was known, and so it is where nothing
 // was materialized; the report tells which time was needed and is not covered.
+//
+// FromSource makes tables from raw data for one join, by what a job does, so that a
+// view that is not materialized joins as any other. A Run stores nothing: it shows
+// what a view makes of a range of its sources, or of mocks, stage by stage.
 package retrieve

@@ -72,5 +72,25 @@ type Uncovered struct {
 // A record is valid until fn returns. ErrSpine is a spine without the columns that
 // the parts need, or with columns that have the name of one of theirs.
 func Join(ctx context.Context, o Options, spine Spine, parts []Part, fn func(arrow.Record) error) (Report, error) {
-	return Report{}, errors.ErrUnsupported
+	j, err := newJoin(o.withDefaults(), spine, parts, fn)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := j.run(ctx); err != nil {
+		return Report{}, err
+	}
+	return j.report(), nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MemoryBytes <= 0 {
+		o.MemoryBytes = 512 << 20
+	}
+	if o.Threads <= 0 {
+		o.Threads = 1
+	}
+	if o.ScratchBytes <= 0 {
+		o.ScratchBytes = 64 << 30
+	}
+	return o
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/online"
@@ -25,15 +26,13 @@ type grid struct {
 // cut divides time at the bounds of some intervals, so that a tile is merged once
 // however many of them hold it.
 type cut struct {
-	first  int           // of its segments among those of the grid
-	bounds []window.Time // segment i is [bounds[i], bounds[i+1])
-	held   []bool        // by segment: an interval holds it
-	spans  []span
-	series bool // each span begins and ends after the one before
+	first     int              // of its segments among those of the grid
+	bounds    []window.Time    // segment i is [bounds[i], bounds[i+1])
+	held      []bool           // by segment: an interval holds it
+	intervals []int            // their numbers, in the order of spans
+	spans     []aggregate.Span // the intervals as segments
+	series    bool             // each span begins and ends after the one before
 }
-
-// span is an interval as the segments [from, to) of a cut.
-type span struct{ interval, from, to int }
 
 // newGrid places windows at an edge. Each series has a cut of its own, all other
 // windows share one.
@@ -68,7 +67,12 @@ func (g *grid) intervals() int { return g.firsts[len(g.firsts)-1] }
 
 // add adds a cut for the intervals of some numbers.
 func (g *grid) add(intervals []window.Interval, numbers []int, series bool) {
-	c := cut{first: g.segments, series: series}
+	c := cut{first: g.segments, intervals: numbers, series: series}
+	if !series { // as Spans.Nest takes them
+		slices.SortFunc(numbers, func(a, b int) int {
+			return cmp.Or(cmp.Compare(intervals[a].End, intervals[b].End), cmp.Compare(intervals[b].Start, intervals[a].Start))
+		})
+	}
 	for _, n := range numbers {
 		c.bounds = append(c.bounds, intervals[n].Start, intervals[n].End)
 	}
@@ -78,13 +82,10 @@ func (g *grid) add(intervals []window.Interval, numbers []int, series bool) {
 	for _, n := range numbers {
 		from, _ := slices.BinarySearch(c.bounds, intervals[n].Start)
 		to, _ := slices.BinarySearch(c.bounds, intervals[n].End)
-		c.spans = append(c.spans, span{n, from, to})
+		c.spans = append(c.spans, aggregate.Span{From: int32(from), To: int32(to)})
 		for i := from; i < to; i++ {
 			c.held[i] = true
 		}
-	}
-	if !series { // as nested takes them
-		slices.SortFunc(c.spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(b.from, a.from)) })
 	}
 	g.cuts = append(g.cuts, c)
 	g.segments += len(c.bounds)

@@ -54,12 +54,9 @@ func newQuery(g *registry.Generation, service feature.Service) (*query, error) {
 	for _, v := range service.Views {
 		i := slices.IndexFunc(q.views, func(known *view) bool { return known.target.View.Name == v.View.Name })
 		if i < 0 {
-			target, err := materialize.NewTarget(g.Workspace, g.Number, v.View)
+			target, err := materialize.NewServingTarget(g, v.View)
 			if err != nil {
 				return nil, err
-			}
-			if stores, ok := g.Stores[v.View.Name]; ok {
-				target.Fingerprint = stores.Serving.Fingerprint
 			}
 			i = len(q.views)
 			q.views = append(q.views, newView(target))
@@ -118,16 +115,6 @@ func (f servedFeature) zeroForNull(v feature.Value) feature.Value {
 		}
 	}
 	return feature.ArrayValue(feature.Int64, counts)
-}
-
-// viewAlone is the service that has all features of one view under its own names.
-func viewAlone(v feature.View) (feature.Service, error) {
-	features, err := v.Features()
-	keys := map[string]string{}
-	for _, key := range v.JoinKeys() {
-		keys[key.Name] = key.Name
-	}
-	return feature.Service{Views: []feature.ServiceView{{View: v, Features: features, Keys: keys, Namespace: v.Name}}}, err
 }
 
 // noDataError is a view whose store is not ready to be read.

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/clock"
+	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/feature/repository"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
@@ -26,10 +28,16 @@ type Options struct {
 	Planner  *registry.Planner
 	Online   online.Store
 	Ledger   *ledger.Ledger
-	Engine   *materialize.Engine // tells what plans cost; nil: plans come without costs
-	Temporal Temporal
-	Clock    clock.Clock
-	Logger   *slog.Logger
+	// Engine tells what plans cost and reads the offline store. Without one, plans come
+	// without costs, and there are no historical features.
+	Engine   *materialize.Engine
+	Datasets *dataset.Store // nil: results cannot be saved
+	// StartRetrieval starts a job that makes a staged dataset, and returns its id; nil:
+	// no dataset is made by a job.
+	StartRetrieval func(ctx context.Context, staged dataset.Staged) (string, error)
+	Temporal       Temporal
+	Clock          clock.Clock
+	Logger         *slog.Logger
 	// OnApply is called after each apply, also one that changed nothing, and before
 	// its answer. It may be nil.
 	OnApply func(ctx context.Context, workspace string)
@@ -38,6 +46,7 @@ type Options struct {
 	FeaturesTimeout time.Duration // 0: 2 seconds, as Tecton's
 	PlanTimeout     time.Duration // 0: 1 minute
 	LookupTimeout   time.Duration // of jobs, descriptions and workspaces; 0: 30 seconds
+	Historical      HistoricalOptions
 }
 
 // Limits of request bodies.
@@ -55,6 +64,8 @@ type Server struct {
 	online   online.Store
 	ledger   *ledger.Ledger
 	engine   *materialize.Engine
+	datasets *dataset.Store
+	start    func(ctx context.Context, staged dataset.Staged) (string, error)
 	temporal Temporal
 	clock    clock.Clock
 	logger   *slog.Logger
@@ -65,7 +76,7 @@ type Server struct {
 // New returns the API as an http.Handler.
 func New(o Options) *Server {
 	s := &Server{
-		registry: o.Registry, planner: o.Planner, online: o.Online, ledger: o.Ledger, engine: o.Engine, temporal: o.Temporal,
+		registry: o.Registry, planner: o.Planner, online: o.Online, ledger: o.Ledger, engine: o.Engine, datasets: o.Datasets, start: o.StartRetrieval, temporal: o.Temporal,
 		clock: o.Clock, logger: o.Logger, mux: http.NewServeMux(),
 		views: newViews(o.Registry, o.Logger), onApply: o.OnApply,
 	}
@@ -87,6 +98,9 @@ func New(o Options) *Server {
 	s.mux.Handle("POST "+api.PlanPath, s.handler(plans))
 	s.mux.Handle("POST "+api.ApplyPath, s.handler(applies))
 	s.lookups(orDefault(o.LookupTimeout, 30*time.Second))
+	if o.Engine != nil {
+		s.historicals(o.Historical)
+	}
 	s.mux.HandleFunc("GET "+api.HealthPath, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fail(api.NotFound, "no such endpoint: %s %s", r.Method, r.URL.Path))
@@ -158,25 +172,47 @@ func (s *Server) handler(e endpoint) http.HandlerFunc {
 	}
 }
 
-// readBody reads a body within the endpoint's bounds. A caller that sends slowly
-// must not keep its slot.
 func readBody(w http.ResponseWriter, r *http.Request, e endpoint) ([]byte, error) {
+	var body bytes.Buffer
+	err := copyBody(&body, w, r, e.maxBody, e.timeout)
+	return body.Bytes(), err
+}
+
+// copyBody reads a body of bounded size within a time. A caller that sends slowly
+// must not keep its slot.
+func copyBody(into io.Writer, w http.ResponseWriter, r *http.Request, most int64, timeout time.Duration) error {
 	connection := http.NewResponseController(w)
 	// A writer that knows no deadlines has no connection that could be slow.
-	_ = connection.SetReadDeadline(time.Now().Add(e.timeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.maxBody))
+	_ = connection.SetReadDeadline(time.Now().Add(timeout))
+	body := &bodyReader{r: http.MaxBytesReader(w, r.Body, most)}
+	_, err := io.Copy(into, body)
 	tooLarge := (*http.MaxBytesError)(nil)
 	switch {
 	case err == nil:
 		_ = connection.SetReadDeadline(time.Time{}) // kept otherwise: the rest of the body is not waited for either
-		return body, nil
+		return nil
+	case body.err == nil:
+		return fmt.Errorf("keep the request body: %w", err)
 	case errors.As(err, &tooLarge):
-		return nil, fail(api.InvalidArgument, "request body is larger than %d bytes", tooLarge.Limit)
+		return fail(api.InvalidArgument, "request body is larger than %d bytes", tooLarge.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, fail(api.DeadlineExceeded, timedOut)
+		return fail(api.DeadlineExceeded, timedOut)
 	default:
-		return nil, fail(api.InvalidArgument, "request body: %v", err)
+		return fail(api.InvalidArgument, "request body: %v", err)
 	}
+}
+
+// bodyReader remembers why it ended, which the error of a copy does not tell from
+// that of the writer.
+type bodyReader struct {
+	r   io.Reader
+	err error
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.err = err
+	return n, err
 }
 
 // timedOut is Tecton's text.

@@ -64,25 +64,25 @@ func (f *fold) finish(out *vector) {
 	groups := f.intervals("")
 	for i, w := range f.windowOf {
 		own := groups[f.grid.firsts[w]:f.grid.firsts[w+1]]
-		present := slices.ContainsFunc(own, func(group int32) bool { return group > 0 })
+		present := slices.ContainsFunc(own, func(group int32) bool { return group >= 0 })
 		value := feature.Null
 		switch {
 		case !present:
 		case f.windows[w].IsSeries():
 			value = f.list(i, own)
 		default:
-			value = f.states.Finish(int(own[0]-1), i)
+			value = f.states.Finish(int(own[0]), i)
 		}
 		out.values, out.present = append(out.values, value), append(out.present, present)
 	}
 }
 
-// list returns an aggregation over several groups, each plus 1; 0 gives null.
+// list returns an aggregation over several groups; -1 gives null.
 func (f *fold) list(aggregation int, groups []int32) feature.Value {
 	values := make([]feature.Value, len(groups))
 	for i, group := range groups {
-		if group > 0 {
-			values[i] = f.states.Finish(int(group-1), aggregation)
+		if group >= 0 {
+			values[i] = f.states.Finish(int(group), aggregation)
 		}
 	}
 	return feature.ArrayValue(f.target.Layout.OutputType(aggregation), values)
@@ -93,14 +93,14 @@ func (f *fold) list(aggregation int, groups []int32) feature.Value {
 // for each window those keys. Without any they are null.
 func (f *fold) finishByKey(out *vector) error {
 	keys := make([][]feature.Value, len(f.windows)) // by window
-	groups := make([][]int32, len(f.windows))       // of them, plus 1
+	groups := make([][]int32, len(f.windows))       // of them
 	for _, encoded := range f.sortedKeys() {
 		key, err := record.DecodeKey([]byte(encoded), f.secondary)
 		if err != nil {
 			return fmt.Errorf("%w: secondary key: %w", online.ErrDamaged, err)
 		}
 		for w, group := range f.intervals(encoded) { // none is of a series
-			if group > 0 {
+			if group >= 0 {
 				keys[w], groups[w] = append(keys[w], key[0]), append(groups[w], group)
 			}
 		}

@@ -45,10 +45,7 @@ type workspace struct {
 
 // generation prepares its queries when they are first asked for.
 type generation struct {
-	registry.Generation
-	// older has, of each view whose newest definition does not serve yet, the
-	// generation that does.
-	older    map[string]*registry.Generation
+	*registry.Serving
 	prepared sync.Map // locator -> *query
 }
 
@@ -125,13 +122,13 @@ func (vs *views) look(ctx context.Context, name string, alone bool) (*generation
 // began before an apply may end after it.
 func (vs *views) install(ctx context.Context, g registry.Generation, asked time.Time) (*generation, error) {
 	if known := vs.known(g.Workspace); known != nil && known.Number >= g.Number {
-		return vs.put(&generation{Generation: g}, asked), nil
+		return vs.put(&generation{Serving: &registry.Serving{Generation: g}}, asked), nil
 	}
-	next, err := vs.prepare(ctx, g)
+	next, err := vs.registry.Serving(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	return vs.put(next, asked), nil
+	return vs.put(&generation{Serving: next}, asked), nil
 }
 
 // put returns what requests see from now on: next, or what is known if that is as
@@ -181,14 +178,14 @@ func (g *generation) service(l locator) (feature.Service, error) {
 		if _, ok := g.FeatureService(l.name); !ok {
 			return feature.Service{}, fmt.Errorf("feature service %q: %w", l.name, registry.ErrNotFound)
 		}
-		return g.serviceThatServes(l.name)
+		return g.ServingService(l.name)
 	}
 	if _, ok := g.BatchFeatureView(l.name); !ok {
 		return feature.Service{}, fmt.Errorf("feature view %q: %w", l.name, registry.ErrNotFound)
 	}
-	v, err := g.viewThatServes(l.name)
+	v, err := g.ServingView(l.name)
 	if err != nil {
 		return feature.Service{}, err
 	}
-	return viewAlone(v)
+	return v.Alone()
 }

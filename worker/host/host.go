@@ -20,6 +20,7 @@ import (
 	"github.com/tilery/tilery/pkg/bucket/file"
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/config"
+	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline/delta"
@@ -46,6 +47,7 @@ const (
 type Host struct {
 	logger   *slog.Logger
 	hooks    Hooks
+	datasets *dataset.Store
 	failed   chan error
 	closers  []func() error // in the order of opening
 	temporal client.Client
@@ -106,13 +108,16 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 		Maintenance: maintenanceAction, MaintenanceInterval: c.Maintenance.Interval,
 	}
 	jobs := &activities.Materialize{
-		Engine: engine, Clock: now, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView,
+		Engine: engine, Clock: now, Jobs: h.temporal, MaxJobsPerView: c.MaxJobsPerView, Datasets: h.datasets,
 		Retry: activities.Retry{
 			Interruptions: c.Retry.InfrastructureAttempts, Failures: c.Retry.FailureAttempts,
 			Backoff: c.Retry.FailureBackoff, MaxBackoff: c.Retry.MaxBackoff,
 		},
 	}
-	if err := h.startWorkers(c, jobs, schedules); err != nil {
+	retrieve := &activities.Retrieve{
+		Engine: engine, Datasets: h.datasets, Clock: now, Join: jobRetrieval(c), Retry: jobs.Retry,
+	}
+	if err := h.startWorkers(c, jobs, retrieve, schedules); err != nil {
 		return err
 	}
 	if err := h.reconcileAll(ctx, engine.Registry); err != nil {
@@ -122,6 +127,7 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 		Registry: engine.Registry,
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
 		Online:   engine.Online, Ledger: engine.Ledger, Engine: engine, Clock: now, Logger: h.logger, OnApply: h.reconcile,
+		Historical: historical(c.Retrieval, c.Scratch), Datasets: h.datasets, StartRetrieval: h.startRetrieval,
 		Temporal: serve.Temporal{UI: c.Temporal.UI, Namespace: c.Temporal.Namespace, JobsQuery: activities.JobsQuery},
 	}))
 	return nil
@@ -147,9 +153,11 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	objects := bucket.WithTimeout(h.hooks.bucket(directory), c.BucketTimeout)
 	store := online.WithTimeout(h.hooks.online(cells), c.OnlineTimeout)
 	h.closers = append(h.closers, store.Close)
+	tables := delta.New(objects, delta.Options{ScratchDir: c.Scratch, Retention: c.Maintenance.Retention})
+	h.datasets = dataset.New(objects, tables)
 	return &materialize.Engine{
 		Bucket: objects, Registry: registry.New(objects), Sources: sources, Transform: duckdb.Engine{},
-		Offline: delta.New(objects, delta.Options{ScratchDir: c.Scratch, Retention: c.Maintenance.Retention}), Online: store,
+		Offline: tables, Online: store,
 		Ledger: ledger.New(objects), Options: share(c.Batch, c.Scratch),
 		Maintenance: materialize.Maintenance{
 			Retention: c.Maintenance.Retention, LogRetention: c.Maintenance.LogRetention, StoreRetention: c.Maintenance.StoreRetention,
@@ -208,17 +216,19 @@ func (h *Host) stopHTTP() error {
 }
 
 // startWorkers polls the control queue and the batch queue.
-func (h *Host) startWorkers(c config.Config, a *activities.Materialize, schedules *activities.Schedules) error {
+func (h *Host) startWorkers(c config.Config, a *activities.Materialize, retrieve *activities.Retrieve, schedules *activities.Schedules) error {
 	control := worker.New(h.temporal, workflows.TaskQueueControl, h.workerOptions())
 	workflows.Register(control)
 	control.RegisterActivity(a)
 	control.RegisterActivity(schedules)
+	control.RegisterActivity(retrieve)
 
 	options := h.workerOptions()
 	options.MaxConcurrentActivityExecutionSize = c.Batch.Slots
 	options.DisableWorkflowWorker = true
 	batch := worker.New(h.temporal, workflows.TaskQueueBatch, options)
 	batch.RegisterActivity(a)
+	batch.RegisterActivity(retrieve)
 
 	for _, w := range []worker.Worker{control, batch} {
 		if err := w.Start(); err != nil {

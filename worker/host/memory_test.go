@@ -13,9 +13,9 @@ import (
 func TestTheHeapIsLimitedToItsShareUnlessTheEnvironmentSaysOtherwise(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
-	batch := config.Batch{MemoryBytes: 2 << 30, Slots: 2}
-	host.LimitMemory(batch, 0, func(string) string { return "3GiB" })
+	c := config.Config{Batch: config.Batch{MemoryBytes: 2 << 30, Slots: 2}, Retrieval: config.Retrieval{MemoryBytes: 512 << 20}}
+	host.LimitMemory(c, 0, func(string) string { return "3GiB" })
 	require.Equal(t, before, debug.SetMemoryLimit(-1))
-	host.LimitMemory(batch, 64<<20, func(string) string { return "" })
-	require.Equal(t, int64(1<<30+192<<20+64<<20), debug.SetMemoryLimit(-1))
+	host.LimitMemory(c, 64<<20, func(string) string { return "" })
+	require.Equal(t, int64(1<<30+512<<20+192<<20+64<<20), debug.SetMemoryLimit(-1))
 }

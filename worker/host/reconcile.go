@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/tilery/tilery/activities"
+	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/workflows"
 )
@@ -44,6 +45,19 @@ func (h *Host) reconcileAll(ctx context.Context, r *registry.Registry) error {
 		}
 	}
 	return nil
+}
+
+// startRetrieval starts the job that makes a staged dataset, and returns its workflow's id.
+func (h *Host) startRetrieval(ctx context.Context, staged dataset.Staged) (string, error) {
+	id := workflows.RetrieveID(staged.Workspace, staged.Name, staged.ID)
+	_, err := h.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.TaskQueueControl,
+		StaticSummary: fmt.Sprintf("Dataset %s of workspace %s", staged.Name, staged.Workspace),
+	}, workflows.RetrieveFeatures, workflows.RetrieveInput{Staged: staged})
+	if err != nil {
+		return "", fmt.Errorf("start %s: %w", id, err)
+	}
+	return id, nil
 }
 
 // incrementalAction is what a view's schedule starts.

@@ -212,7 +212,7 @@ func FuzzRunsOfAnyBytes(f *testing.F) {
 	f.Add([]byte{0x03, 0x88, 0xc6, 0xfa}, 3)
 	f.Add([]byte{0x10, 0x01}, 1)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f, 0x01}, 32)
-	f.Fuzz(func(t *testing.T, data []byte, width int) {
+	f.Fuzz(func(_ *testing.T, data []byte, width int) {
 		if width < 0 || width > 255 {
 			return
 		}

@@ -125,6 +125,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	if err := recordRetrieval(ctx, at.HTTP, temporal, *out, *release+"-retrieval", stdout); err != nil {
+		return err
+	}
 	// Applying started the reconciliation. It runs on: its history ends where it waits.
 	id := workflows.ReconcileID(workspace)
 	running, err := temporal.DescribeWorkflowExecution(ctx, id, "")

@@ -148,7 +148,7 @@ func (o options) judge(out io.Writer, results map[string]result) error {
 	case worst > o.maxDuckDB:
 		return fmt.Errorf("a join takes %.2f times what DuckDB takes, at most %.2f are allowed", worst, o.maxDuckDB)
 	case o.python != "" && feast < o.minFeast:
-		return fmt.Errorf("Feast takes %.2f times what a join takes, at least %.2f are asked for", feast, o.minFeast)
+		return fmt.Errorf("a join by Feast takes %.2f times what one takes here, at least %.2f are asked for", feast, o.minFeast)
 	case peak > o.memory+overhead:
 		return fmt.Errorf("a join used %d bytes at its peak, at most %d are allowed with a budget of %d", peak, o.memory+overhead, o.memory)
 	}

@@ -4,6 +4,7 @@ package stored
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,7 +75,7 @@ func (v *View) describe(ctx context.Context, definitions, name string) (feature.
 	if err != nil {
 		return feature.View{}, err
 	}
-	view, err := parsed.Repository.View(name)
+	view, err := parsed.View(name)
 	if err != nil {
 		return feature.View{}, err
 	}
@@ -119,7 +120,7 @@ func (v *View) Files(ctx context.Context) ([]string, error) {
 
 // Join joins all features with a spine, both files of Parquet. The spine has the join
 // keys under their own names.
-func (v *View) Join(ctx context.Context, o retrieve.Options, spineFile, timestamp, resultFile string) error {
+func (v *View) Join(ctx context.Context, o retrieve.Options, spineFile, timestamp, resultFile string) (err error) {
 	part, added, err := v.part(ctx)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (v *View) Join(ctx context.Context, o retrieve.Options, spineFile, timestam
 	if err != nil {
 		return err
 	}
-	defer spine.Close()
+	defer func() { err = errors.Join(err, spine.Close()) }()
 	return write(resultFile, append(spine.Schema(), added...), func(w frame.Writer) error {
 		_, err := retrieve.Join(ctx, o, retrieve.Spine{Schema: spine.Schema(), Time: timestamp, Next: spine.Next}, []retrieve.Part{part}, w.Write)
 		return err

@@ -1,4 +1,4 @@
-package serve
+package registry
 
 import (
 	"context"
@@ -7,14 +7,21 @@ import (
 	"slices"
 
 	"github.com/tilery/tilery/pkg/feature"
-	"github.com/tilery/tilery/pkg/registry"
 )
 
-// prepare returns a generation with those whose definitions serve where its own do
-// not yet, because their stores are still being filled.
-func (vs *views) prepare(ctx context.Context, g registry.Generation) (*generation, error) {
-	out := &generation{Generation: g, older: map[string]*registry.Generation{}}
-	read := map[int64]*registry.Generation{}
+// Serving is a generation with the definitions that its stores are read by. They
+// are older than its own where a new store is still being filled. It is immutable.
+type Serving struct {
+	Generation
+	// older has, of each view whose newest definition does not serve yet, the
+	// generation that does.
+	older map[string]*Generation
+}
+
+// Serving adds to a generation those whose definitions serve in its stead.
+func (r *Registry) Serving(ctx context.Context, g Generation) (*Serving, error) {
+	out := &Serving{Generation: g, older: map[string]*Generation{}}
+	read := map[int64]*Generation{}
 	for _, name := range slices.Sorted(maps.Keys(g.Stores)) {
 		stores := g.Stores[name]
 		if stores.Filling == nil {
@@ -22,7 +29,7 @@ func (vs *views) prepare(ctx context.Context, g registry.Generation) (*generatio
 		}
 		number := stores.Serving.Generation
 		if read[number] == nil {
-			older, err := vs.registry.Get(ctx, g.Workspace, number)
+			older, err := r.Get(ctx, g.Workspace, number)
 			if err != nil {
 				return nil, fmt.Errorf("definition that serves %s: %w", name, err)
 			}
@@ -33,24 +40,24 @@ func (vs *views) prepare(ctx context.Context, g registry.Generation) (*generatio
 	return out, nil
 }
 
-// viewThatServes resolves a view by the definition of the store that serves.
-func (g *generation) viewThatServes(name string) (feature.View, error) {
-	if older := g.older[name]; older != nil {
+// ServingView resolves a view by the definition of the store that serves.
+func (s *Serving) ServingView(name string) (feature.View, error) {
+	if older := s.older[name]; older != nil {
 		return older.View(name)
 	}
-	return g.View(name)
+	return s.View(name)
 }
 
-// serviceThatServes resolves a service. From a view whose new store is still being
+// ServingService resolves a service. From a view whose new store is still being
 // filled it takes what it took when the old one was defined, or, if it did not use
 // the view then, what of its features the old one has, which may be nothing.
-func (g *generation) serviceThatServes(name string) (feature.Service, error) {
-	service, err := g.Service(name)
+func (s *Serving) ServingService(name string) (feature.Service, error) {
+	service, err := s.Service(name)
 	if err != nil {
 		return feature.Service{}, err
 	}
 	for i, taken := range service.Views {
-		older := g.older[taken.View.Name]
+		older := s.older[taken.View.Name]
 		if older == nil {
 			continue
 		}
@@ -62,7 +69,7 @@ func (g *generation) serviceThatServes(name string) (feature.Service, error) {
 }
 
 // before returns what a service took from a view as of an older generation.
-func before(older *registry.Generation, service string, now feature.ServiceView) (feature.ServiceView, error) {
+func before(older *Generation, service string, now feature.ServiceView) (feature.ServiceView, error) {
 	if _, ok := older.FeatureService(service); ok {
 		then, err := older.Service(service)
 		if err != nil {

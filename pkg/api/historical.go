@@ -1,0 +1,43 @@
+package api
+
+import "github.com/tilery/tilery/pkg/window"
+
+// HistoricalPath is the endpoint of historical features. The body is a spine: a
+// file of entities and times, in the format that Content-Type or spine_format
+// names. What is asked of it are parameters of the query. The answer is the file of
+// the spine's rows with their features, in the format that Accept or format names,
+// and Parquet if neither does.
+const HistoricalPath = "/api/v1/historical-features"
+
+// Parameters of the query at HistoricalPath. Exactly one of view and service is given.
+const (
+	WorkspaceParameter    = "workspace"
+	ViewParameter         = "view"
+	ServiceParameter      = "service"
+	TimestampKeyParameter = "timestamp_key" // the spine's column of times; not needed if it has only one
+	SpineFormatParameter  = "spine_format"  // parquet, csv, ndjson or arrow
+	FormatParameter       = "format"        // the same, of the answer
+	FromSourceParameter   = "from_source"   // true: from raw data, whatever is materialized; default false
+	StartTimeParameter    = "start_time"    // without a spine, which is not supported yet
+	EndTimeParameter      = "end_time"      // the same
+	SaveParameter         = "save"          // true: the result is kept as a dataset
+	SaveAsParameter       = "save_as"       // its name, which implies save; without one it is made up
+)
+
+// Headers of the answer.
+const (
+	RowsHeader      = "Tilery-Rows"      // how many the file has
+	UncoveredHeader = "Tilery-Uncovered" // a JSON list of Uncovered; absent if all time is covered
+	DatasetHeader   = "Tilery-Dataset"   // the name of the dataset that the result was saved as; absent if it was not
+)
+
+// MaxUncovered bounds the intervals in UncoveredHeader, of all views together.
+const MaxUncovered = 50
+
+// Uncovered is time that features were asked of and that is not materialized.
+// Features that need it are null, or made of the rest of their window.
+type Uncovered struct {
+	View      string            `json:"view"`
+	Intervals []window.Interval `json:"intervals"`
+	More      int               `json:"more,omitempty"` // intervals after these, which are left out
+}

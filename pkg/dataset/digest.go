@@ -1,0 +1,49 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/record"
+)
+
+// digest is of a set of rows in whatever order, since that of a large result depends
+// on how much memory it was made with: the sum, modulo 2^256, of the SHA-256 of each
+// encoded row. Equal rows count as often as they come.
+type digest struct {
+	schema feature.Schema
+	sum    [4]uint64 // the least significant first
+	rows   int64
+	row    []byte
+}
+
+func (d *digest) add(rec arrow.Record) error {
+	encoder, err := record.NewRowEncoder(d.schema, rec.Columns())
+	if err != nil {
+		return fmt.Errorf("digest of rows: %w", err)
+	}
+	for i := range int(rec.NumRows()) {
+		d.row = encoder.Append(d.row[:0], i)
+		hash := sha256.Sum256(d.row)
+		carry := uint64(0)
+		for word := range d.sum {
+			d.sum[word], carry = bits.Add64(d.sum[word], binary.LittleEndian.Uint64(hash[8*word:]), carry)
+		}
+	}
+	d.rows += rec.NumRows()
+	return nil
+}
+
+func (d *digest) String() string {
+	var out []byte
+	for _, word := range d.sum {
+		out = binary.LittleEndian.AppendUint64(out, word)
+	}
+	return "sha256-sum:" + hex.EncodeToString(out)
+}
