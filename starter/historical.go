@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,66 +17,148 @@ import (
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/client"
 	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // previewRows are printed of a result that is not kept.
 const previewRows = 10
 
+type historicalFlags struct {
+	spine, entities, start, end, out, timestampKey, saveAs string
+
+	service, fromSource, save bool
+}
+
 func (c *cli) historicalCommand() *cobra.Command {
-	spine, out, timestampKey, service, fromSource := "", "", "", false, false
-	save, saveAs := false, ""
+	var f historicalFlags
 	command := &cobra.Command{
-		Use:   "historical VIEW --spine FILE",
+		Use:   "historical VIEW [--spine FILE]",
 		Short: "Add the features of the past to a file of entities and times",
 		Long: "Add to each row of FILE, the spine, the features of VIEW that were known at the row's time, or with --service\n" +
 			"those of the feature service of that name. The spine has the columns of the join keys, one of times, and any\n" +
 			"others, labels for instance, which are kept. Times without a zone are UTC.\n\n" +
+			"Without a spine, the events of VIEW: a row for each one that it stores, or for each end of its batch schedule at\n" +
+			"which an entity has new data, with its features and when they are known.\n\n" +
 			"Files are Parquet, CSV, newline JSON or Arrow, by their extension: .parquet, .csv, .ndjson, .arrow.",
 		Example: "  tilery historical airport_delays --spine flights.csv --timestamp-key date --out training.parquet\n" +
-			"  tilery historical fraud --service --spine purchases.parquet",
+			"  tilery historical fraud --service --spine purchases.parquet\n" +
+			"  tilery historical airport_delays --start 2001-01-20 --end 2001-01-21 --out events.parquet",
 		Args: exactArgs("VIEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request := client.HistoricalRequest{Workspace: c.workspace, View: args[0], TimestampKey: timestampKey, FromSource: fromSource, Save: save, SaveAs: saveAs}
-			if service {
-				request.View, request.Service = "", args[0]
-			}
-			if spine == "" {
-				return usageError{errors.New("--spine FILE is required")}
-			}
-			var err error
-			if request.SpineFormat, err = frame.FormatOf(spine); err != nil {
-				return usageError{fmt.Errorf("--spine: %w", err)}
-			}
-			format, err := c.historicalFormat(out)
+			request, file, err := f.request(c.workspace, args[0])
 			if err != nil {
 				return err
 			}
-			file, err := c.askHistorical(cmd.Context(), request, spine, format)
+			format, err := c.historicalFormat(f.out)
 			if err != nil {
 				return err
 			}
-			defer file.Close()
-			c.warnUncovered(file.Report.Uncovered)
-			c.tellSaved(file.Report.Dataset)
-			switch {
-			case out != "":
-				return c.keepHistorical(file, out)
-			case c.output == "json":
-				_, err = io.Copy(c.out, file)
+			result, err := c.askHistorical(cmd.Context(), request, file, format)
+			if err != nil {
 				return err
 			}
-			return c.showHistorical(file)
+			return c.giveHistorical(result, f.out)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&spine, "spine", "", "file of entities and times")
-	flags.StringVar(&timestampKey, "timestamp-key", "", "column of the times; not needed if the spine has only one")
-	flags.StringVar(&out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
-	flags.BoolVar(&service, "service", false, "VIEW is a feature service")
-	flags.BoolVar(&save, "save", false, "keep the result as a dataset, whose name is made up")
-	flags.StringVar(&saveAs, "save-as", "", "keep the result as the dataset of that name, see tilery datasets")
-	flags.BoolVar(&fromSource, "from-source", false, "compute from raw data, whatever is materialized")
+	flags.StringVar(&f.spine, "spine", "", "file of entities and times")
+	flags.StringVar(&f.timestampKey, "timestamp-key", "", "column of the times; not needed if the spine has only one")
+	flags.StringVar(&f.entities, "entities", "", "without a spine: file of the join keys of those whose events are wanted; default all")
+	flags.StringVar(&f.start, "start", "", "without a spine: start of the events, UTC; default feature_start_time")
+	flags.StringVar(&f.end, "end", "", "without a spine: end of the events, UTC, exclusive; by default there is none")
+	flags.StringVar(&f.out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
+	flags.BoolVar(&f.service, "service", false, "VIEW is a feature service")
+	flags.BoolVar(&f.save, "save", false, "keep the result as a dataset, whose name is made up")
+	flags.StringVar(&f.saveAs, "save-as", "", "keep the result as the dataset of that name, see tilery datasets")
+	flags.BoolVar(&f.fromSource, "from-source", false, "compute from raw data, whatever is materialized")
 	return command
+}
+
+// request returns what to ask for, and the file to send; empty: none.
+func (f historicalFlags) request(workspace, name string) (r client.HistoricalRequest, file string, err error) {
+	if err := f.check(); err != nil {
+		return r, "", usageError{err}
+	}
+	r = client.HistoricalRequest{
+		Workspace: workspace, View: name, TimestampKey: f.timestampKey, FromSource: f.fromSource, Save: f.save, SaveAs: f.saveAs,
+		Entities: f.entities != "",
+	}
+	if f.service {
+		r.View, r.Service = "", name
+	}
+	if r.Start, err = parseBound("start", f.start); err != nil {
+		return r, "", err
+	}
+	if r.End, err = parseBound("end", f.end); err != nil {
+		return r, "", err
+	}
+	r.SpineFormat, err = formatOfFlag("spine", f.spine)
+	if f.entities != "" {
+		r.SpineFormat, err = formatOfFlag("entities", f.entities)
+	}
+	return r, f.spine + f.entities, err
+}
+
+// check refuses flags that do not go together.
+func (f historicalFlags) check() error {
+	without := ""
+	for _, flag := range []struct {
+		name       string
+		set, spine bool // spine: it wants one
+	}{
+		{"--entities", f.entities != "", false}, {"--start", f.start != "", false}, {"--end", f.end != "", false},
+		{"--timestamp-key", f.timestampKey != "", true}, {"--service", f.service, true}, {"--save", f.save, true}, {"--save-as", f.saveAs != "", true},
+	} {
+		switch {
+		case flag.set && flag.spine && f.spine == "":
+			return fmt.Errorf("%s is given without --spine FILE", flag.name)
+		case flag.set && !flag.spine:
+			without = flag.name
+		}
+	}
+	if f.spine != "" && without != "" {
+		return fmt.Errorf("--spine and %s are given, want one of them", without)
+	}
+	return nil
+}
+
+// parseBound returns nil for a flag that is not given.
+func parseBound(flag, text string) (*window.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	at, err := window.Parse(text)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--%s: %w", flag, err)}
+	}
+	return &at, nil
+}
+
+// formatOfFlag returns the format of the file that a flag names, if it names one.
+func formatOfFlag(flag, path string) (frame.Format, error) {
+	if path == "" {
+		return "", nil
+	}
+	format, err := frame.FormatOf(path)
+	if err != nil {
+		return "", usageError{fmt.Errorf("--%s: %w", flag, err)}
+	}
+	return format, nil
+}
+
+// giveHistorical keeps or prints a result.
+func (c *cli) giveHistorical(file *client.HistoricalFile, out string) error {
+	defer file.Close()
+	c.warnUncovered(file.Report.Uncovered)
+	c.tellSaved(file.Report.Dataset)
+	switch {
+	case out != "":
+		return c.keepHistorical(file, out)
+	case c.output == "json":
+		_, err := io.Copy(c.out, file)
+		return err
+	}
+	return c.showHistorical(file)
 }
 
 // tellSaved says what a result was saved as.
@@ -100,21 +183,41 @@ func (c *cli) historicalFormat(out string) (frame.Format, error) {
 	return format, nil
 }
 
-// askHistorical sends the spine and shows how that goes.
+// askHistorical sends a file, if there is one, and shows how that goes.
 func (c *cli) askHistorical(ctx context.Context, request client.HistoricalRequest, path string, format frame.Format) (*client.HistoricalFile, error) {
-	spine, err := os.Open(path)
+	sending, err := c.send(path)
 	if err != nil {
-		return nil, fmt.Errorf("open the spine: %w", err)
+		return nil, err
 	}
-	defer spine.Close()
-	info, err := spine.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("size of the spine: %w", err)
-	}
-	sending := newSending(spine, info.Size(), newProgressBar(c.errOut))
-	defer sending.done()
+	defer sending.close()
 	request.Spine = sending
 	return c.client().HistoricalFile(ctx, request, format)
+}
+
+// sentFile is a file on its way, or none.
+type sentFile struct {
+	io.Reader
+	close func()
+}
+
+func (c *cli) send(path string) (sentFile, error) {
+	if path == "" {
+		return sentFile{bytes.NewReader(nil), func() {}}, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return sentFile{}, fmt.Errorf("open the file to send: %w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return sentFile{}, fmt.Errorf("size of the file to send: %w", err)
+	}
+	sending := newSending(file, info.Size(), newProgressBar(c.errOut))
+	return sentFile{sending, func() {
+		sending.done()
+		file.Close()
+	}}, nil
 }
 
 // warnUncovered says where features are null because nothing was materialized.

@@ -111,6 +111,20 @@ func TestHistoricalFeaturesAreKeptInAFile(t *testing.T) {
 	require.Contains(t, server.asked[2], "ndjson")
 }
 
+func TestEventsAreAskedForWithoutASpine(t *testing.T) {
+	t.Parallel()
+	server := newTrained(t)
+	got := invoke(t, &server.answers, "", "historical", "v", "--start", "2001-01-05", "--entities", writeSpine(t))
+	require.Equal(t, 0, got.code, got.errOut)
+	require.Contains(t, got.out, "12 rows")
+	require.Equal(t, 0, invoke(t, &server.answers, "", "historical", "v").code)
+	require.Equal(t, []string{
+		api.HistoricalPath + "?body=entities&start_time=2001-01-05T00%3A00%3A00Z&view=v&workspace=prod application/vnd.apache.arrow.stream",
+		api.HistoricalPath + "?view=v&workspace=prod application/vnd.apache.arrow.stream",
+	}, server.asked)
+	require.Equal(t, []string{"origin,at\nATL,2001-01-05\n", ""}, server.bodies)
+}
+
 func TestAResultThatFailsLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -131,17 +145,22 @@ func TestAResultThatFailsLeavesNoFile(t *testing.T) {
 func TestFilesWithoutAFormatAreRefused(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"historical v":                                "--spine FILE is required",
+		"historical v --start 2001 --spine a.csv":     "--spine and --start are given, want one of them",
+		"historical v --entities b.csv --spine a.csv": "--spine and --entities are given, want one of them",
+		"historical v --service":                      "--service is given without --spine FILE",
+		"historical v --save":                         "--save is given without --spine FILE",
+		"historical v --end soon":                     "--end: ",
+		"historical v --entities e.xlsx":              "--entities: ",
 		"historical v --spine spine.xlsx":             "--spine: ",
 		"historical v --spine a.csv --out result.xls": "--out: ",
-		"historical":                                  "want VIEW, got 0 arguments",
+		"historical": "want VIEW, got 0 arguments",
 	} {
 		got := invoke(t, nil, "", strings.Fields(line)...)
 		require.Equal(t, 2, got.code, line)
 		require.Contains(t, got.errOut, want)
 	}
 	got := invoke(t, nil, "", "historical", "v", "--spine", "nowhere.csv")
-	require.Equal(t, outcome{1, "", "tilery: open the spine: open nowhere.csv: no such file or directory\n"}, got)
+	require.Equal(t, outcome{1, "", "tilery: open the file to send: open nowhere.csv: no such file or directory\n"}, got)
 }
 
 func TestSendingTellsHowFarItIs(t *testing.T) {

@@ -104,7 +104,7 @@ func (c *cli) root(getenv func(string) string) *cobra.Command {
 	flags.StringVarP(&c.output, "output", "o", "table", "output format: table or json")
 	root.AddCommand(c.testCommand(env("TILERY_WORKER_PROGRAM", "")), c.planCommand(), c.applyCommand(), c.describeCommand(), c.workspaceCommand(),
 		c.materializeCommand(), c.statusCommand(), c.jobsCommand(), c.jobCommand(), c.restoreOnlineCommand(), c.maintainCommand(),
-		c.getOnlineCommand(), c.historicalCommand(), c.datasetsCommand(), c.runCommand(), c.versionCommand())
+		c.getOnlineCommand(), c.historicalCommand(), c.rangeCommand(), c.datasetsCommand(), c.runCommand(), c.versionCommand())
 	return root
 }
 

@@ -7,6 +7,11 @@ import "github.com/tilery/tilery/pkg/window"
 // names. What is asked of it are parameters of the query. The answer is the file of
 // the spine's rows with their features, in the format that Accept or format names,
 // and Parquet if neither does.
+//
+// Without a spine, by POST or GET, the answer has a row for each event of a view, from
+// start_time to end_time: the join keys, the timestamp, the features, and
+// _effective_timestamp, from when on they are known. With body=entities the body is a
+// file of join keys alone, whose events these are.
 const HistoricalPath = "/api/v1/historical-features"
 
 // Parameters of the query at HistoricalPath. Exactly one of view and service is given.
@@ -18,11 +23,15 @@ const (
 	SpineFormatParameter  = "spine_format"  // parquet, csv, ndjson or arrow
 	FormatParameter       = "format"        // the same, of the answer
 	FromSourceParameter   = "from_source"   // true: from raw data, whatever is materialized; default false
-	StartTimeParameter    = "start_time"    // without a spine, which is not supported yet
-	EndTimeParameter      = "end_time"      // the same
+	BodyParameter         = "body"          // what the body is: spine, the default, or entities
+	StartTimeParameter    = "start_time"    // without a spine: of the events; default feature_start_time
+	EndTimeParameter      = "end_time"      // the same, exclusive; by default there is none
 	SaveParameter         = "save"          // true: the result is kept as a dataset
 	SaveAsParameter       = "save_as"       // its name, which implies save; without one it is made up
 )
+
+// BodyEntities is the value of BodyParameter for a file of join keys alone.
+const BodyEntities = "entities"
 
 // Headers of the answer.
 const (

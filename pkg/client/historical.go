@@ -16,9 +16,11 @@ import (
 
 	"github.com/tilery/tilery/pkg/api"
 	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/window"
 )
 
-// HistoricalRequest asks for the features of a spine: of entities, each at a time.
+// HistoricalRequest asks for the features of a spine: of entities, each at a time. Without
+// one it asks for the events of a view, all of them or those of entities and a range of time.
 type HistoricalRequest struct {
 	Workspace    string
 	View         string // or Service
@@ -33,6 +35,10 @@ type HistoricalRequest struct {
 	Spine       io.Reader
 	SpineFormat frame.Format
 	Records     array.RecordReader
+
+	Entities bool         // Spine, or Records, is no spine: it has the join keys alone
+	Start    *window.Time // of the events; nil: feature_start_time
+	End      *window.Time // exclusive; nil: there is none
 }
 
 // HistoricalReport tells of a result what its rows do not.
@@ -83,7 +89,8 @@ func NewFrame(file *HistoricalFile) (*Frame, error) {
 	return &Frame{file.Report, records, file, file.Report.Rows}, nil
 }
 
-// Schema returns the columns: the spine's, then view.feature or namespace.feature.
+// Schema returns the columns: the spine's, then view.feature or namespace.feature; or
+// those of events.
 func (f *Frame) Schema() *arrow.Schema { return f.records.Schema() }
 
 // Next returns io.EOF after the last record. A record is valid until the next call.
@@ -176,11 +183,29 @@ func (c *Client) historicalRequest(ctx context.Context, path string, r Historica
 	if r.FromSource {
 		query.Set(api.FromSourceParameter, "true")
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address+path+"?"+query.Encode(), spine)
+	if r.Entities {
+		query.Set(api.BodyParameter, api.BodyEntities)
+	}
+	setTime(query, api.StartTimeParameter, r.Start)
+	setTime(query, api.EndTimeParameter, r.End)
+	return c.fileRequest(ctx, path, query, r.SpineFormat, spine, format)
+}
+
+func setTime(query url.Values, name string, at *window.Time) {
+	if at != nil {
+		query.Set(name, at.String())
+	}
+}
+
+// fileRequest returns a request with a file, or without a format with none, for another.
+func (c *Client) fileRequest(ctx context.Context, path string, query url.Values, sent frame.Format, body io.Reader, format frame.Format) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address+path+"?"+query.Encode(), body)
 	if err != nil {
 		return nil, fmt.Errorf("server address %q: %w", c.address, err)
 	}
-	request.Header.Set("Content-Type", r.SpineFormat.MediaType())
+	if sent != "" {
+		request.Header.Set("Content-Type", sent.MediaType())
+	}
 	request.Header.Set("Accept", format.MediaType())
 	// A server that has no room for the request says so before the spine is sent.
 	request.Header.Set("Expect", "100-continue")

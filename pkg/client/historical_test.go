@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -111,6 +112,50 @@ func TestASpineIsSentAndItsFeaturesAreReadAsRecords(t *testing.T) {
 	require.Equal(t, client.HistoricalReport{Rows: 4, Uncovered: []api.Uncovered{
 		{View: "v", Intervals: []window.Interval{{Start: day, End: day + 86400e6}}, More: 3},
 	}}, f.Report)
+}
+
+func TestEventsAndRangesAreAskedForWithEntitiesOrWithout(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	result := stream(t)
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		asked = append(asked, strings.Join([]string{r.URL.RequestURI(), r.Header.Get("Content-Type"), string(data)}, " "))
+		w.Header().Set(api.RowsHeader, "4")
+		_, _ = w.Write(result)
+	})
+	c := client.New(server.URL)
+	start, end := window.Time(978307200e6), window.Time(978307201e6)
+	for _, r := range []client.HistoricalRequest{
+		{Workspace: "prod", View: "v"},
+		{Workspace: "prod", View: "v", Start: &start, End: &end, Entities: true, Spine: strings.NewReader("n\n1\n"), SpineFormat: frame.CSV},
+	} {
+		f, err := c.HistoricalFeatures(t.Context(), r)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	for _, r := range []client.RangeRequest{
+		{Workspace: "prod", View: "v", Start: start, End: end},
+		{Workspace: "prod", View: "v", Start: start, End: end, MaxLookback: 36 * time.Hour, FromSource: true, Entities: strings.NewReader("n\n1\n"), EntitiesFormat: frame.CSV},
+	} {
+		f, err := c.FeaturesInRange(t.Context(), r)
+		require.NoError(t, err)
+		values, err := readAll(f)
+		require.NoError(t, err)
+		require.Len(t, values, 4)
+		require.NoError(t, f.Close())
+	}
+	const bounds = "start_time=2001-01-01T00%3A00%3A00Z&view=v&workspace=prod"
+	require.Equal(t, []string{
+		api.HistoricalPath + "?view=v&workspace=prod  ",
+		api.HistoricalPath + "?body=entities&end_time=2001-01-01T00%3A00%3A01Z&" + bounds + " text/csv n\n1\n",
+		api.RangePath + "?end_time=2001-01-01T00%3A00%3A01Z&" + bounds + "  ",
+		api.RangePath + "?end_time=2001-01-01T00%3A00%3A01Z&from_source=true&max_lookback=1d12h&" + bounds + " text/csv n\n1\n",
+	}, asked)
 }
 
 func TestRecordsAreSentAsArrow(t *testing.T) {

@@ -16,6 +16,10 @@
 // A row of the result is null where nothing was known, and so it is where nothing
 // was materialized; the report tells which time was needed and is not covered.
 //
+// Without a spine, Events gives the features of a view at each of its events, and InRange
+// for how long they hold. Both sort what they read of the table, of aggregations keys
+// and times alone, on disk if need be, and join that as a spine.
+//
 // FromSource makes tables from raw data for one join, by what a job does, so that a
 // view that is not materialized joins as any other. A Run stores nothing: it shows
 // what a view makes of a range of its sources, or of mocks, stage by stage.

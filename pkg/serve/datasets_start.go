@@ -58,6 +58,8 @@ func (s *Server) stageAndStart(ctx context.Context, o HistoricalOptions, w http.
 		return none, err
 	case size == 0:
 		return none, fail(api.InvalidArgument, "a spine is required: the request has no body")
+	case request.entities:
+		return none, fail(api.InvalidArgument, "a job needs a spine: leave out body=entities")
 	case request.fromSource:
 		return none, fail(api.InvalidArgument, "a job reads the offline store: leave out from_source")
 	}

@@ -47,7 +47,12 @@ func (o HistoricalOptions) withDefaults() HistoricalOptions {
 func (s *Server) historicals(o HistoricalOptions) {
 	o = o.withDefaults()
 	slots := make(chan struct{}, o.MaxConcurrent)
-	s.mux.Handle("POST "+api.HistoricalPath, s.fileHandler("HistoricalFeatures", o, slots, s.makeHistorical))
+	historical := s.fileHandler("HistoricalFeatures", o, slots, s.makeHistorical)
+	s.mux.Handle("POST "+api.HistoricalPath, historical)
+	s.mux.Handle("GET "+api.HistoricalPath, historical)
+	inRange := s.fileHandler("FeaturesInRange", o, slots, s.makeRange)
+	s.mux.Handle("POST "+api.RangePath, inRange)
+	s.mux.Handle("GET "+api.RangePath, inRange)
 	s.mux.Handle("POST "+api.RunPath, s.fileHandler("Run", o, slots, s.makeRun))
 	if s.datasets != nil {
 		s.datasetEndpoints(o, slots)
@@ -115,9 +120,8 @@ func (s *Server) makeHistorical(ctx context.Context, o HistoricalOptions, w http
 	if err != nil {
 		return historicalResult{}, err
 	}
-	if size == 0 {
-		// The place for ranges of time and lists of entities.
-		return historicalResult{}, fail(api.InvalidArgument, "a spine is required: the request has no body")
+	if size == 0 || request.entities {
+		return s.makeEvents(ctx, o, request, parts, spine, size)
 	}
 	rows, reader, err := openSpine(spine, size, o.Join.MemoryBytes, request, parts)
 	if err != nil {
@@ -126,7 +130,11 @@ func (s *Server) makeHistorical(ctx context.Context, o HistoricalOptions, w http
 	defer reader.Close()
 	if request.fromSource {
 		var remove func()
-		if parts, remove, err = s.fromSource(ctx, o, spine, size, request, parts); err != nil {
+		instants, err := instantsOf(ctx, o, spine, size, request, parts)
+		if err != nil {
+			return historicalResult{}, err
+		}
+		if parts, remove, err = s.fromSource(ctx, o, instants, parts); err != nil {
 			return historicalResult{}, err
 		}
 		defer remove()

@@ -25,27 +25,36 @@ type historicalRequest struct {
 	save         bool         // as a dataset
 	saveAs       string       // its name; empty: one is made up
 	fromSource   bool
+	entities     bool // the body is no spine, but join keys alone
+	period
 }
 
 var historicalParameters = []string{
 	api.WorkspaceParameter, api.ViewParameter, api.ServiceParameter, api.TimestampKeyParameter,
 	api.SpineFormatParameter, api.FormatParameter, api.FromSourceParameter,
-	api.StartTimeParameter, api.EndTimeParameter, api.SaveParameter, api.SaveAsParameter,
+	api.BodyParameter, api.StartTimeParameter, api.EndTimeParameter, api.SaveParameter, api.SaveAsParameter,
 }
 
-func parseHistorical(r *http.Request, hasSpine bool) (historicalRequest, error) {
+func parseHistorical(r *http.Request, hasBody bool) (historicalRequest, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return historicalRequest{}, fail(api.InvalidArgument, "parameters: %v", err)
 	}
-	if err := checkHistorical(query, hasSpine); err != nil {
+	entities, err := parseBody(query, hasBody)
+	if err != nil {
+		return historicalRequest{}, err
+	}
+	if err := checkHistorical(query, hasBody && !entities); err != nil {
 		return historicalRequest{}, err
 	}
 	out := historicalRequest{
 		names: retrieve.Names{
 			Workspace: query.Get(api.WorkspaceParameter), View: query.Get(api.ViewParameter), Service: query.Get(api.ServiceParameter),
 		},
-		timestampKey: query.Get(api.TimestampKeyParameter),
+		timestampKey: query.Get(api.TimestampKeyParameter), entities: entities,
+	}
+	if out.period, err = parsePeriod(query); err != nil {
+		return historicalRequest{}, err
 	}
 	if out.fromSource, err = parseFlag(query, api.FromSourceParameter); err != nil {
 		return historicalRequest{}, err
@@ -53,7 +62,7 @@ func parseHistorical(r *http.Request, hasSpine bool) (historicalRequest, error) 
 	if out.save, out.saveAs, err = parseSave(query); err != nil {
 		return historicalRequest{}, err
 	}
-	if out.format, err = resultFormat(query.Get(api.FormatParameter), r.Header.Values("Accept")); err != nil || !hasSpine {
+	if out.format, err = resultFormat(query.Get(api.FormatParameter), r.Header.Values("Accept")); err != nil || !hasBody {
 		return out, err
 	}
 	out.spineFormat, err = spineFormat(query.Get(api.SpineFormatParameter), r.Header.Get("Content-Type"))
@@ -86,14 +95,12 @@ func checkHistorical(query url.Values, hasSpine bool) error {
 		return fail(api.InvalidArgument, "view and service are given, want one of them")
 	case view == "" && service == "":
 		return fail(api.InvalidArgument, "neither view nor service is given, want one of them")
-	case !hasSpine && query.Get(api.TimestampKeyParameter) != "":
-		return fail(api.InvalidArgument, "timestamp_key is given without a spine: the request has no body")
+	case !hasSpine:
+		return checkSpineless(query)
 	}
-	if hasSpine {
-		for _, name := range []string{api.StartTimeParameter, api.EndTimeParameter} {
-			if query.Has(name) {
-				return fail(api.InvalidArgument, "%s and a spine are given, want one of them", name)
-			}
+	for _, name := range []string{api.StartTimeParameter, api.EndTimeParameter} {
+		if query.Has(name) {
+			return fail(api.InvalidArgument, "%s and a spine are given, want one of them", name)
 		}
 	}
 	return nil
@@ -150,7 +157,7 @@ func openSpine(file io.ReaderAt, size, memory int64, request historicalRequest, 
 		return retrieve.Spine{}, nil, fmt.Errorf("read the spine: %w", err)
 	}
 	spine := retrieve.Spine{Schema: reader.Schema(), Next: reader.Next}
-	if err = requireKeys(spine.Schema, parts); err == nil {
+	if err = requireKeys("the spine has", spine.Schema, parts); err == nil {
 		spine.Time, err = frame.Time(spine.Schema, request.timestampKey)
 	}
 	if err != nil {
@@ -160,18 +167,18 @@ func openSpine(file io.ReaderAt, size, memory int64, request historicalRequest, 
 	return spine, reader, nil
 }
 
-// requireKeys names the first join key that the spine lacks.
-func requireKeys(spine feature.Schema, parts []retrieve.Part) error {
+// requireKeys names the first join key that columns lack.
+func requireKeys(of string, columns feature.Schema, parts []retrieve.Part) error {
 	for _, p := range parts {
 		for i, key := range p.Target.View.JoinKeys() {
-			if _, ok := spine.Lookup(p.Keys[i]); ok {
+			if _, ok := columns.Lookup(p.Keys[i]); ok {
 				continue
 			}
 			what := "a join key of view " + p.Target.View.Name
 			if key.Name != p.Keys[i] {
 				what = "for join key " + key.Name + " of view " + p.Target.View.Name
 			}
-			return fmt.Errorf("the spine has no column %s, %s; it has %s", p.Keys[i], what, strings.Join(spine.Names(), ", "))
+			return fmt.Errorf("%s no column %s, %s; it has %s", of, p.Keys[i], what, strings.Join(columns.Names(), ", "))
 		}
 	}
 	return nil

@@ -36,15 +36,10 @@ func (s *Server) resolve(ctx context.Context, request historicalRequest) ([]retr
 	return retrieve.Resolve(ctx, s.engine, request.names, s.clock.Now())
 }
 
-// fromSource returns parts with tables for the instants of a spine, which remove
-// removes. The spine is read once for it.
-func (s *Server) fromSource(ctx context.Context, o HistoricalOptions, spine io.ReaderAt, size int64, request historicalRequest, parts []retrieve.Part) (_ []retrieve.Part, remove func(), err error) {
+// fromSource returns parts with tables for those instants, which remove removes.
+func (s *Server) fromSource(ctx context.Context, o HistoricalOptions, instants window.Interval, parts []retrieve.Part) (_ []retrieve.Part, remove func(), err error) {
 	if o.Temporary == nil {
 		return nil, nil, fail(api.FailedPrecondition, "this server computes nothing from sources: leave out from_source")
-	}
-	instants, err := instantsOf(ctx, o, spine, size, request, parts)
-	if err != nil {
-		return nil, nil, err
 	}
 	store, drop, err := o.Temporary()
 	if err != nil {
@@ -65,6 +60,7 @@ func (s *Server) fromSource(ctx context.Context, o HistoricalOptions, spine io.R
 	return parts, remove, nil
 }
 
+// instantsOf reads the spine once.
 func instantsOf(ctx context.Context, o HistoricalOptions, spine io.ReaderAt, size int64, request historicalRequest, parts []retrieve.Part) (_ window.Interval, err error) {
 	rows, reader, err := openSpine(spine, size, o.Join.MemoryBytes, request, parts)
 	if err != nil {
