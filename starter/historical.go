@@ -107,7 +107,7 @@ func (f historicalFlags) check() error {
 		set, spine bool // spine: it wants one
 	}{
 		{"--entities", f.entities != "", false}, {"--start", f.start != "", false}, {"--end", f.end != "", false},
-		{"--timestamp-key", f.timestampKey != "", true}, {"--service", f.service, true}, {"--save", f.save, true}, {"--save-as", f.saveAs != "", true},
+		{"--timestamp-key", f.timestampKey != "", true}, {"--service", f.service, true},
 	} {
 		switch {
 		case flag.set && flag.spine && f.spine == "":

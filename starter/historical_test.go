@@ -148,7 +148,6 @@ func TestFilesWithoutAFormatAreRefused(t *testing.T) {
 		"historical v --start 2001 --spine a.csv":     "--spine and --start are given, want one of them",
 		"historical v --entities b.csv --spine a.csv": "--spine and --entities are given, want one of them",
 		"historical v --service":                      "--service is given without --spine FILE",
-		"historical v --save":                         "--save is given without --spine FILE",
 		"historical v --end soon":                     "--end: ",
 		"historical v --entities e.xlsx":              "--entities: ",
 		"historical v --spine spine.xlsx":             "--spine: ",

@@ -49,6 +49,7 @@ type Dataset struct {
 	TimestampKey string        `json:"timestamp_key,omitempty"`
 	StartTime    *window.Time  `json:"start_time,omitempty"`
 	EndTime      *window.Time  `json:"end_time,omitempty"`
+	Entities     bool          `json:"entities,omitempty"` // Spine is entities without times
 	FromSource   bool          `json:"from_source,omitempty"`
 	Spine        *DatasetSpine `json:"spine,omitempty"`
 	Generation   int64         `json:"generation"`       // of the definitions
@@ -64,7 +65,7 @@ type DatasetSpine struct {
 	Bytes  int64          `json:"bytes"`
 	SHA256 string         `json:"sha256"`
 	Schema feature.Schema `json:"schema"`
-	Time   string         `json:"time"` // the column of the times
+	Time   string         `json:"time,omitempty"` // the column of the times; entities have none
 }
 
 // DatasetPin is the version of a store that a dataset was made of.

@@ -67,7 +67,7 @@ type Spine struct {
 	Bytes  int64          `json:"bytes"`
 	SHA256 string         `json:"sha256"` // hexadecimal
 	Schema feature.Schema `json:"schema"` // as it was read
-	Time   string         `json:"time"`   // the column of the instants
+	Time   string         `json:"time"`   // the column of the instants; empty: entities have none
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)

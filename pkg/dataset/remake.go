@@ -23,26 +23,26 @@ var (
 	ErrNotKept = errors.New("cannot be made again")
 )
 
-// Remake makes a dataset's rows again: the same request of the same spine at the same
-// versions of definitions and tables, and compares them with those that were saved,
-// by digest. ErrDiffers: they are not the same. offline.ErrHistoryGone: files or
-// versions that it needs are gone. ErrNotKept: it was not made of a spine and the
-// offline store.
+// Remake makes a dataset's rows again: the same request, of the same spine if there was
+// one, at the same versions of definitions and tables, and compares them with those
+// that were saved, by digest. ErrDiffers: they are not the same. offline.ErrHistoryGone:
+// files or versions that it needs are gone. ErrNotKept: it was made of the source.
 func (s *Store) Remake(ctx context.Context, e *materialize.Engine, o retrieve.Options, d Dataset, now window.Time) error {
-	if d.Spine == nil || d.Request.FromSource {
-		return fmt.Errorf("dataset %q: %w: only what was made of a spine and the offline store can be", d.Name, ErrNotKept)
+	if d.Request.FromSource {
+		return fmt.Errorf("dataset %q: %w: it was made of the source, of which nothing is kept", d.Name, ErrNotKept)
 	}
 	names := retrieve.Names{Workspace: d.Workspace, Service: d.Request.Service, View: d.Request.View}
 	parts, err := retrieve.ResolveAt(ctx, e, names, d.Generation, d.Views, now)
 	if err != nil {
 		return gone(d, err)
 	}
-	schema, err := retrieve.Result(d.Spine.Schema, parts)
-	if err != nil {
-		return err
+	made := digest{schema: d.Schema}
+	if d.Spine == nil || d.Request.Entities {
+		err = s.events(ctx, o, d, parts[0], made.add)
+	} else {
+		err = s.join(ctx, o, *d.Spine, parts, made.add)
 	}
-	made := digest{schema: schema}
-	if err := s.join(ctx, o, *d.Spine, parts, made.add); err != nil {
+	if err != nil {
 		return gone(d, err)
 	}
 	if made.rows != d.Rows || made.String() != d.Digest {
@@ -59,6 +59,27 @@ func (s *Store) join(ctx context.Context, o retrieve.Options, spine Spine, parts
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	_, err = retrieve.Join(ctx, o, retrieve.Spine{Schema: spine.Schema, Time: spine.Time, Next: rows.Next}, parts, fn)
+	return err
+}
+
+// events makes again what was asked for without a spine.
+func (s *Store) events(ctx context.Context, o retrieve.Options, d Dataset, part retrieve.Part, fn func(arrow.Record) error) (err error) {
+	asked := retrieve.EventsRequest{Range: window.Interval{Start: window.MinTime, End: window.MaxTime}}
+	if d.Request.Start != nil {
+		asked.Range.Start = *d.Request.Start
+	}
+	if d.Request.End != nil {
+		asked.Range.End = *d.Request.End
+	}
+	if d.Spine != nil {
+		rows, err := s.openSpine(ctx, *d.Spine, d.Spine.Schema)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		asked.Entities = &retrieve.Spine{Schema: d.Spine.Schema, Next: rows.Next}
+	}
+	_, err = retrieve.Events(ctx, o, part, asked, fn)
 	return err
 }
 

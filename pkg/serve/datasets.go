@@ -160,7 +160,7 @@ func apiDataset(d dataset.Dataset) api.Dataset {
 	out := api.Dataset{
 		Workspace: d.Workspace, Name: d.Name, CreatedAt: d.CreatedAt.Time(), Rows: d.Rows, Bytes: d.Bytes, Digest: d.Digest,
 		Table: d.Table, Schema: d.Schema, View: d.Request.View, Service: d.Request.Service, TimestampKey: d.Request.TimestampKey,
-		StartTime: d.Request.Start, EndTime: d.Request.End, FromSource: d.Request.FromSource,
+		StartTime: d.Request.Start, EndTime: d.Request.End, Entities: d.Request.Entities, FromSource: d.Request.FromSource,
 		Generation: d.Generation, Uncovered: shortened(d.Uncovered), Job: d.Job,
 	}
 	for _, pin := range d.Views {

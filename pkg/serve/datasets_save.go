@@ -29,7 +29,7 @@ func parseSave(query url.Values) (save bool, name string, err error) {
 	return save || name != "", name, nil
 }
 
-// savedSpine is the rows of a spine and the bytes that they were read from.
+// savedSpine is the rows of a spine, or of entities, and the bytes that they were read from.
 type savedSpine struct {
 	retrieve.Spine
 	file io.Reader
@@ -83,7 +83,10 @@ func (s *Server) saveResult(ctx context.Context, o HistoricalOptions, request hi
 // origin tells of what a request is answered.
 func (r historicalRequest) origin(parts []retrieve.Part) dataset.Origin {
 	out := dataset.Origin{
-		Request: dataset.Request{View: r.names.View, Service: r.names.Service, TimestampKey: r.timestampKey, FromSource: r.fromSource},
+		Request: dataset.Request{
+			View: r.names.View, Service: r.names.Service, TimestampKey: r.timestampKey,
+			Start: r.start, End: r.end, Entities: r.entities, FromSource: r.fromSource,
+		},
 	}
 	if !r.fromSource { // whose tables are made for this request
 		out.Views = retrieve.Pins(parts)

@@ -87,6 +87,33 @@ func TestAResultIsSavedAndReadAgain(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.dataset(http.MethodGet, "/training/data").Code)
 }
 
+func TestEventsAreSavedAndMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := newDatasets(t)
+	w := s.historical("", "view=spending", "save_as=all", "end_time=2001-01-07")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	events := w.Body.String()
+	w = s.historical("user\n1\n7\n", "view=spending", "body=entities", "save_as=some")
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	of := w.Body.String()
+	require.Equal(t, events, of, "user 7 has none")
+
+	s.write([]event{{user: 1, at: start.Add(day), n: ptr(int64(1000))}})
+	s.materialize(0, 2)
+	require.NotEqual(t, events, s.historical("", "view=spending", "end_time=2001-01-07").Body.String(), "the table has other rows now")
+	for name, saved := range map[string]string{"all": events, "some": of} {
+		require.Equal(t, saved, s.dataset(http.MethodGet, "/"+name+"/data?format=csv").Body.String())
+		w := s.dataset(http.MethodPost, "/"+name+"/remake")
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+	}
+	all, some := document[api.Dataset](t, s.dataset(http.MethodGet, "/all")), document[api.Dataset](t, s.dataset(http.MethodGet, "/some"))
+	require.Nil(t, all.Spine)
+	require.Equal(t, "2001-01-07T00:00:00Z", all.EndTime.String())
+	require.True(t, some.Entities)
+	require.Empty(t, some.Spine.Time)
+	s.requireNothingLeft()
+}
+
 // A dataset is remade from what it was made of, not from what is there now.
 func TestADatasetIsRemadeAtItsVersions(t *testing.T) {
 	t.Parallel()

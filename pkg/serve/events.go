@@ -67,10 +67,8 @@ func checkSpineless(query url.Values) error {
 	if query.Get(api.ServiceParameter) != "" {
 		return fail(api.InvalidArgument, "service is given without a spine: events are those of a view, name one")
 	}
-	for _, name := range []string{api.TimestampKeyParameter, api.SaveParameter, api.SaveAsParameter} {
-		if query.Has(name) {
-			return fail(api.InvalidArgument, "%s is given without a spine", name)
-		}
+	if query.Has(api.TimestampKeyParameter) {
+		return fail(api.InvalidArgument, "%s is given without a spine", api.TimestampKeyParameter)
 	}
 	return nil
 }
@@ -89,21 +87,26 @@ func (s *Server) makeEvents(ctx context.Context, o HistoricalOptions, request hi
 		defer remove()
 	}
 	asked := retrieve.EventsRequest{Range: request.interval()}
+	var kept *savedSpine
 	if request.entities {
 		entities, reader, err := openEntities(body, size, o.Join.MemoryBytes, request.spineFormat, parts)
 		if err != nil {
 			return historicalResult{}, err
 		}
 		defer reader.Close()
-		asked.Entities = &entities
+		asked.Entities, kept = &entities, &savedSpine{entities, io.NewSectionReader(body, 0, size)}
 	}
 	schema, err := retrieve.EventsResult(parts[0])
 	if err != nil {
 		return historicalResult{}, err
 	}
-	return writeResult(o, request.format, schema, func(write func(arrow.Record) error) (retrieve.Report, error) {
+	fill := func(write func(arrow.Record) error) (retrieve.Report, error) {
 		return retrieve.Events(ctx, o.Join, parts[0], asked, write)
-	})
+	}
+	if !request.save {
+		return writeResult(o, request.format, schema, fill)
+	}
+	return s.saveResult(ctx, o, request, schema, kept, parts, fill)
 }
 
 // openEntities reads the columns of a file of join keys.

@@ -62,6 +62,9 @@ func parseHistorical(r *http.Request, hasBody bool) (historicalRequest, error) {
 	if out.save, out.saveAs, err = parseSave(query); err != nil {
 		return historicalRequest{}, err
 	}
+	if out.save && r.Method == http.MethodGet {
+		return historicalRequest{}, fail(api.InvalidArgument, "a GET changes nothing: send what is to be saved by POST")
+	}
 	if out.format, err = resultFormat(query.Get(api.FormatParameter), r.Header.Values("Accept")); err != nil || !hasBody {
 		return out, err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -187,7 +188,7 @@ func TestWrongHistoricalRequestsAreExplained(t *testing.T) {
 		{userSpine, []string{"view=spending", "start_time=2001-01-05"}, 400, "start_time and a spine are given, want one of them"},
 		{userSpine, []string{"view=spending", "end_time=2001-01-05"}, 400, "end_time and a spine are given, want one of them"},
 		{"", []string{"view=spending", "timestamp_key=at"}, 400, "timestamp_key is given without a spine"},
-		{"", []string{"view=spending", "save=true"}, 400, "save is given without a spine"},
+		{"", []string{"view=spending", "save=true"}, 400, "this server keeps no datasets: leave out save and save_as"},
 		{"", []string{"service=all"}, 400, "service is given without a spine: events are those of a view, name one"},
 		{"", []string{"view=spending", "body=entities"}, 400, "body is entities, and the request has no body"},
 		{"user\n1\n", []string{"view=spending", "body=keys"}, 400, `body is "keys", want spine or entities`},
@@ -268,17 +269,27 @@ func TestHistoricalRequestsAreBounded(t *testing.T) {
 }
 
 // TestHistoricalRequestsBeyondTheSlotsAreRefused holds the only slot by a body that
-// does not end, and gives it up with the connection.
+// does not end.
 func TestHistoricalRequestsBeyondTheSlotsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newHistorical(t)
-	server := httptest.NewServer(s.with(func(o *serve.Options) { o.Historical.MaxConcurrent = 1 }))
+	handler := s.with(func(o *serve.Options) { o.Historical.MaxConcurrent = 1 })
+	reading := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Held") != "" {
+			r.Body = &notifyingBody{ReadCloser: r.Body, read: sync.OnceFunc(func() { close(reading) })}
+		}
+		handler.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	body, sender := io.Pipe()
+	defer sender.Close()
 	held, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+api.HistoricalPath+"?workspace=prod&view=spending", body)
 	require.NoError(t, err)
-	ended := make(chan error)
+	held.Header.Set("Held", "yes")
+	ended := make(chan error, 1)
 	go func() {
 		answer, err := server.Client().Do(held)
 		if err == nil {
@@ -288,6 +299,7 @@ func TestHistoricalRequestsBeyondTheSlotsAreRefused(t *testing.T) {
 	}()
 	_, err = sender.Write([]byte("user,at\n"))
 	require.NoError(t, err)
+	<-reading // which is done in a slot
 	code := func() int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+api.HistoricalPath+"?workspace=prod&view=spending", strings.NewReader(userSpine))
 		require.NoError(t, err)
@@ -299,12 +311,23 @@ func TestHistoricalRequestsBeyondTheSlotsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		return answer.StatusCode
 	}
-	require.Eventually(t, func() bool { return code() == http.StatusTooManyRequests }, 10*time.Second, time.Millisecond)
+	require.Equal(t, http.StatusTooManyRequests, code())
 	cancel()
 	require.NoError(t, sender.CloseWithError(context.Canceled)) // the client waits for a read of the body
 	require.ErrorIs(t, <-ended, context.Canceled)
 	require.Eventually(t, func() bool { return code() == http.StatusOK }, 10*time.Second, time.Millisecond, "the slot is free again")
 	s.requireNothingLeft()
+}
+
+// notifyingBody tells when it is read.
+type notifyingBody struct {
+	io.ReadCloser
+	read func()
+}
+
+func (b *notifyingBody) Read(p []byte) (int, error) {
+	b.read()
+	return b.ReadCloser.Read(p)
 }
 
 func TestWithoutAnEngineThereAreNoHistoricalFeatures(t *testing.T) {
