@@ -22,7 +22,7 @@ func retrievals(t *testing.T) (*activities.Retrieve, *testsuite.TestActivityEnvi
 	plan := execute[activities.Plan](t, w.environment(), "PlanMaterialize", activities.PlanRequest{Target: target, StartTime: &from, EndTime: &to})
 	build(t, w.environment(), plan, day("2001-01-05"))
 	r := &activities.Retrieve{Engine: w.materialize.Engine, Clock: w.materialize.Clock}
-	r.Datasets = dataset.New(r.Engine.Bucket, r.Engine.Offline.(offline.FrozenStore))
+	r.Datasets = dataset.New(r.Engine.Bucket, r.Engine.Offline.(offline.FrozenStore)).WithRowsPerShare(2)
 	r.Join.ScratchDir = t.TempDir()
 	env := w.environment()
 	env.RegisterActivity(r)
@@ -42,7 +42,13 @@ func TestAStagedSpineBecomesADataset(t *testing.T) {
 	staged := stage(t, r, "origin,at\nATL,2001-01-06T12:00:00Z\nnowhere,2001-01-06T12:00:00Z\nATL,2001-01-03\n")
 	plan := execute[activities.RetrievalPlan](t, env, "PlanRetrieval", staged)
 	require.Equal(t, "delays", plan.Views[0].View)
+	require.Equal(t, 2, plan.Shares, "ATL and nowhere")
 	request := activities.SaveRequest{Staged: staged, Plan: plan}
+	for share := range plan.Shares {
+		joined := execute[activities.JoinedShare](t, env, "JoinShare", activities.ShareRequest{Staged: staged, Plan: plan, Share: share})
+		require.Equal(t, int64(2-share), joined.Rows)
+		request.Shares = append(request.Shares, joined)
+	}
 	saved := execute[activities.Saved](t, env, "SaveRetrieval", request)
 	require.Equal(t, int64(3), saved.Rows)
 	require.True(t, saved.Uncovered, "the third row needs a day that is not materialized")
@@ -64,8 +70,7 @@ func TestASpineThatDoesNotFitIsNotTriedAgain(t *testing.T) {
 		"origin,at\nATL,2001-01-06\nATL,x,y\n": "line 3",
 	} {
 		staged := stage(t, r, spine)
-		plan := execute[activities.RetrievalPlan](t, env, "PlanRetrieval", staged)
-		_, err := env.ExecuteActivity("SaveRetrieval", activities.SaveRequest{Staged: staged, Plan: plan})
+		_, err := env.ExecuteActivity("PlanRetrieval", staged)
 		var refused *temporal.ApplicationError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, activities.ErrorInput, refused.Type())

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -44,13 +45,17 @@ type RetrieveResult struct {
 	Workspace  string `json:"workspace"`
 	Dataset    string `json:"dataset"`
 	Generation int64  `json:"generation,omitempty"` // of the definitions, once it is fixed
+	Shares     int    `json:"shares,omitempty"`     // of the spine, once it is divided
+	Joined     int    `json:"joined,omitempty"`     // of them
+	JoinedRows int64  `json:"joined_rows,omitempty"`
 	activities.Saved
 }
 
 // RetrieveFeatures makes a dataset of historical features: it fixes the definitions and
-// the versions of tables, then joins the spine and saves the result, by an activity that
-// tells the rows so far in its heartbeats. Rows never come here. A dataset is there
-// whole or not at all; cancelled or failed, the workflow removes what was staged.
+// the versions of tables and divides the spine by ranges of keys, joins the shares, some
+// at a time wherever a worker has room, and saves their rows as one table. What fails is
+// tried again by the share. Rows never come here. A dataset is there whole or not at
+// all; cancelled or failed, the workflow removes what was staged.
 func RetrieveFeatures(ctx workflow.Context, in RetrieveInput) (RetrieveResult, error) {
 	staged := in.Staged
 	result := RetrieveResult{Workspace: staged.Workspace, Dataset: staged.Name}
@@ -80,14 +85,58 @@ func RetrieveFeatures(ctx workflow.Context, in RetrieveInput) (RetrieveResult, e
 
 func saveRetrieval(ctx workflow.Context, staged activities.Staged, result *RetrieveResult) error {
 	var plan activities.RetrievalPlan
-	control := workflow.WithActivityOptions(ctx, controlOptions("Fix the versions to read"))
-	if err := workflow.ExecuteActivity(control, retrieve.PlanRetrieval, staged).Get(ctx, &plan); err != nil {
+	batch := workflow.WithActivityOptions(ctx, batchOptions("Fix the versions to read and divide the spine", defaultHeartbeatTimeout))
+	if err := workflow.ExecuteActivity(batch, retrieve.PlanRetrieval, staged).Get(ctx, &plan); err != nil {
 		return err
 	}
-	result.Generation = plan.Generation
-	batch := workflow.WithActivityOptions(ctx, batchOptions("Join the spine and save "+staged.Name, defaultHeartbeatTimeout))
-	request := activities.SaveRequest{Staged: staged, Plan: plan}
-	return workflow.ExecuteActivity(batch, retrieve.SaveRetrieval, request).Get(ctx, &result.Saved)
+	result.Generation, result.Shares = plan.Generation, plan.Shares
+	shares, err := joinShares(ctx, staged, plan, result)
+	if err != nil {
+		return err
+	}
+	control := workflow.WithActivityOptions(ctx, controlOptions("Save "+staged.Name))
+	request := activities.SaveRequest{Staged: staged, Plan: plan, Shares: shares}
+	return workflow.ExecuteActivity(control, retrieve.SaveRetrieval, request).Get(ctx, &result.Saved)
+}
+
+// sharesAtOnce bounds the joins of one dataset that run at a time, so that they leave
+// room for other jobs.
+const sharesAtOnce = 4
+
+// joinShares joins all shares. The first that cannot be joined cancels the others.
+func joinShares(ctx workflow.Context, staged activities.Staged, plan activities.RetrievalPlan, result *RetrieveResult) ([]activities.JoinedShare, error) {
+	shares := make([]activities.JoinedShare, plan.Shares)
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	free := workflow.NewSemaphore(ctx, sharesAtOnce)
+	all := workflow.NewWaitGroup(ctx)
+	var failed error
+	for i := range shares {
+		if err := free.Acquire(ctx, 1); err != nil {
+			failed = cmp.Or(failed, err)
+			break
+		}
+		all.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer all.Done()
+			defer free.Release(1)
+			summary := fmt.Sprintf("Join share %d of %d", i+1, plan.Shares)
+			batch := workflow.WithActivityOptions(ctx, batchOptions(summary, defaultHeartbeatTimeout))
+			request := activities.ShareRequest{Staged: staged, Plan: plan, Share: i}
+			err := workflow.ExecuteActivity(batch, retrieve.JoinShare, request).Get(ctx, &shares[i])
+			if err != nil {
+				failed = cmp.Or(failed, err)
+				cancel()
+				return
+			}
+			result.Joined++
+			result.JoinedRows += shares[i].Rows
+			workflow.SetCurrentDetails(ctx, retrievalDetails(staged, *result))
+		})
+	}
+	settled, _ := workflow.NewDisconnectedContext(ctx)
+	all.Wait(settled)
+	return shares, failed
 }
 
 // discardRetrieval removes what was staged. If that fails, maintenance does it later.
@@ -104,6 +153,9 @@ func retrievalDetails(staged activities.Staged, r RetrieveResult) string {
 	lines := []string{
 		fmt.Sprintf("**%s** of workspace %s: features of %s", staged.Name, staged.Workspace, staged.Request.View+staged.Request.Service), "",
 		fmt.Sprintf("The spine has %d bytes.", staged.Spine.Bytes),
+	}
+	if r.Shares > 0 {
+		lines = append(lines, "", fmt.Sprintf("%d of %d shares of the spine are joined, %d rows.", r.Joined, r.Shares, r.JoinedRows))
 	}
 	if r.Table != "" {
 		lines = append(lines, "", fmt.Sprintf("Saved: %d rows in %d bytes. `tilery datasets describe %s` tells more.", r.Rows, r.Bytes, staged.Name))

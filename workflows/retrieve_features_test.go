@@ -3,6 +3,8 @@ package workflows_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,22 +18,39 @@ import (
 
 // retriever stands for the activities of a retrieval.
 type retriever struct {
-	onSave    func(context.Context) error
+	shares    int // of the spine; 0: one
+	onJoin    func(context.Context, int) error
+	mutex     sync.Mutex
+	joining   int
+	most      int // joins at a time
 	saves     []activities.SaveRequest
 	discarded []string
 }
 
-func (*retriever) PlanRetrieval(context.Context, activities.Staged) (activities.RetrievalPlan, error) {
-	return activities.RetrievalPlan{Generation: 3, Views: []retrieve.Pin{{View: "v", Fingerprint: "f", Version: 7}}}, nil
+func (r *retriever) PlanRetrieval(context.Context, activities.Staged) (activities.RetrievalPlan, error) {
+	return activities.RetrievalPlan{Generation: 3, Views: []retrieve.Pin{{View: "v", Fingerprint: "f", Version: 7}}, Shares: max(r.shares, 1)}, nil
 }
 
-func (r *retriever) SaveRetrieval(ctx context.Context, request activities.SaveRequest) (activities.Saved, error) {
-	r.saves = append(r.saves, request)
-	if r.onSave != nil {
-		if err := r.onSave(ctx); err != nil {
-			return activities.Saved{}, err
+func (r *retriever) JoinShare(ctx context.Context, request activities.ShareRequest) (activities.JoinedShare, error) {
+	r.count(1)
+	defer r.count(-1)
+	if r.onJoin != nil {
+		if err := r.onJoin(ctx, request.Share); err != nil {
+			return activities.JoinedShare{}, err
 		}
 	}
+	return activities.JoinedShare{Document: fmt.Sprint("share-", request.Share), Rows: 12}, nil
+}
+
+func (r *retriever) count(n int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.joining += n
+	r.most = max(r.most, r.joining)
+}
+
+func (r *retriever) SaveRetrieval(_ context.Context, request activities.SaveRequest) (activities.Saved, error) {
+	r.saves = append(r.saves, request)
 	return activities.Saved{Rows: 12, Bytes: 345, Digest: "d", Table: "datasets/prod/training/1/table"}, nil
 }
 
@@ -57,7 +76,7 @@ func TestARetrievalSavesWhatWasPinned(t *testing.T) {
 	require.NoError(t, env.GetWorkflowError())
 	var result workflows.RetrieveResult
 	require.NoError(t, env.GetWorkflowResult(&result))
-	require.Equal(t, workflows.RetrieveResult{Workspace: "prod", Dataset: "training", Generation: 3,
+	require.Equal(t, workflows.RetrieveResult{Workspace: "prod", Dataset: "training", Generation: 3, Shares: 1, Joined: 1, JoinedRows: 12,
 		Saved: activities.Saved{Rows: 12, Bytes: 345, Digest: "d", Table: "datasets/prod/training/1/table"}}, result)
 	require.Len(t, r.saves, 1)
 	require.Equal(t, int64(7), r.saves[0].Plan.Views[0].Version)
@@ -71,9 +90,41 @@ func TestARetrievalSavesWhatWasPinned(t *testing.T) {
 	require.Equal(t, result, seen)
 }
 
+func TestSharesAreJoinedSomeAtATimeAndSavedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	r := &retriever{shares: 11}
+	env := newRetrieval(r)
+	env.ExecuteWorkflow("RetrieveFeatures", json.RawMessage(stagedJSON))
+	require.NoError(t, env.GetWorkflowError())
+	var result workflows.RetrieveResult
+	require.NoError(t, env.GetWorkflowResult(&result))
+	require.Equal(t, 11, result.Joined)
+	require.Equal(t, int64(132), result.JoinedRows)
+	require.LessOrEqual(t, r.most, 4)
+	for i, share := range r.saves[0].Shares {
+		require.Equal(t, fmt.Sprint("share-", i), share.Document)
+	}
+}
+
+func TestAShareThatCannotBeJoinedEndsTheOthers(t *testing.T) {
+	t.Parallel()
+	r := &retriever{shares: 11, onJoin: func(ctx context.Context, share int) error {
+		if share == 2 {
+			return broken("the spine has no column user")
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	env := newRetrieval(r)
+	env.ExecuteWorkflow("RetrieveFeatures", json.RawMessage(stagedJSON))
+	require.ErrorContains(t, env.GetWorkflowError(), "the spine has no column user")
+	require.Equal(t, []string{"1"}, r.discarded)
+	require.Empty(t, r.saves)
+}
+
 func TestARetrievalThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	r := &retriever{onSave: func(context.Context) error { return broken("the spine has no column user") }}
+	r := &retriever{onJoin: func(context.Context, int) error { return broken("the spine has no column user") }}
 	env := newRetrieval(r)
 	env.ExecuteWorkflow("RetrieveFeatures", json.RawMessage(stagedJSON))
 	require.ErrorContains(t, env.GetWorkflowError(), "the spine has no column user")
@@ -82,7 +133,7 @@ func TestARetrievalThatFailsLeavesNothing(t *testing.T) {
 
 func TestARetrievalIsCancelled(t *testing.T) {
 	t.Parallel()
-	r := &retriever{onSave: func(ctx context.Context) error {
+	r := &retriever{onJoin: func(ctx context.Context, _ int) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}

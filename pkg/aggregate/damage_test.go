@@ -2,6 +2,7 @@ package aggregate_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -113,22 +114,32 @@ func requireColumnsDamagedOrThemselves(t require.TestingT, l *aggregate.Layout, 
 	requireSame(t, plainBitsOf(columns), plainBitsOf(tiles(l, s)), "read from columns")
 }
 
-// plainBitsOf is bitsOf, but for the bits of NaN and zero in columns of Float64:
-// other writers of the table may have made them others.
-func plainBitsOf(columns []arrow.Array) []string {
-	out := bitsOf(columns)
-	for i, c := range columns {
-		switch column := c.(type) {
-		case *array.Float64:
-			out[i] = feature.Float64Value(column.Value(0) + 0).String()
-		case *array.Float32:
-			out[i] = feature.Float32Value(column.Value(0) + 0).String()
-		}
-		if c.IsNull(0) {
-			out[i] = "null"
-		}
+// plainBitsOf is bitsOf of the first rows, but for the bits of NaN and zero: other
+// writers of the table may have made them others.
+func plainBitsOf(columns []arrow.Array) (out []string) {
+	for _, c := range columns {
+		out = append(out, plainBitsAt(c, 0))
 	}
 	return out
+}
+
+func plainBitsAt(column arrow.Array, i int) string {
+	if column.IsNull(i) {
+		return "null"
+	}
+	switch c := column.(type) {
+	case *array.Float64:
+		return feature.Float64Value(c.Value(i) + 0).String()
+	case *array.Float32:
+		return feature.Float32Value(c.Value(i) + 0).String()
+	case *array.List:
+		var elements []string
+		for start, end := c.ValueOffsets(i); start < end; start++ {
+			elements = append(elements, plainBitsAt(c.ListValues(), int(start)))
+		}
+		return fmt.Sprint(elements)
+	}
+	return bitsAt(column, i)
 }
 
 func TestColumnsThatContradictThemselvesAreDamaged(t *testing.T) {

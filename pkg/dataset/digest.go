@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -40,10 +41,27 @@ func (d *digest) add(rec arrow.Record) error {
 	return nil
 }
 
+// plus adds the digest of further rows, as String returned it.
+func (d *digest) plus(text string, rows int64) error {
+	digits, ok := strings.CutPrefix(text, digestPrefix)
+	data, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(data) != 8*len(d.sum) {
+		return fmt.Errorf("%q is no digest of rows", text)
+	}
+	carry := uint64(0)
+	for word := range d.sum {
+		d.sum[word], carry = bits.Add64(d.sum[word], binary.LittleEndian.Uint64(data[8*word:]), carry)
+	}
+	d.rows += rows
+	return nil
+}
+
+const digestPrefix = "sha256-sum:"
+
 func (d *digest) String() string {
 	var out []byte
 	for _, word := range d.sum {
 		out = binary.LittleEndian.AppendUint64(out, word)
 	}
-	return "sha256-sum:" + hex.EncodeToString(out)
+	return digestPrefix + hex.EncodeToString(out)
 }

@@ -18,7 +18,9 @@
 // from the bucket is lost is never cleaned up by itself: its document may be there.
 //
 // A result that takes long is made elsewhere: Stage keeps the spine, Plan fixes what is
-// read, and Make, which may be repeated in any process, joins and saves.
+// read and divides the spine by ranges of keys, JoinShare joins a share and keeps its
+// files, and Save makes one table of all files. Each may be repeated in any process;
+// files of a try that nobody names go with the dataset.
 //
 // Remake makes the rows again, at the versions of that time, and compares digests. It
 // needs what the offline store keeps: removed files until they are vacuumed, versions

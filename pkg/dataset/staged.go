@@ -2,18 +2,12 @@ package dataset
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/frame"
-	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/retrieve"
-	"github.com/tilery/tilery/pkg/window"
 )
 
 // Staged is a save that has its spine in the bucket and no rows yet. It is a small
@@ -54,15 +48,8 @@ func (s *Store) Discard(ctx context.Context, staged Staged) error {
 type Plan struct {
 	Generation int64          `json:"generation"`
 	Views      []retrieve.Pin `json:"views"`
-}
-
-// Plan pins the stores as of now.
-func (s *Store) Plan(ctx context.Context, e *materialize.Engine, staged Staged, now window.Time) (Plan, error) {
-	parts, err := retrieve.Resolve(ctx, e, staged.names(), now)
-	if err != nil {
-		return Plan{}, err
-	}
-	return Plan{Generation: generation(parts), Views: retrieve.Pins(parts)}, nil
+	Shares     int            `json:"shares"`           // that the spine was divided into; 1: it is joined as it is
+	Spines     string         `json:"spines,omitempty"` // key prefix of their files
 }
 
 func (st Staged) names() retrieve.Names {
@@ -75,61 +62,6 @@ func generation(parts []retrieve.Part) (number int64) {
 		number = p.Target.Generation
 	}
 	return number
-}
-
-// MakeRequest asks to make a staged dataset.
-type MakeRequest struct {
-	Staged  Staged
-	Plan    Plan
-	Job     string // who asks
-	Attempt string // tells the files of two tries apart; of [a-z0-9-]
-	Join    retrieve.Options
-	Now     window.Time // product time
-}
-
-// Make joins the staged spine and saves the result. It may be repeated, also beside an
-// earlier try that still runs: one of them saves, and all return what was saved.
-// ErrExists: another save took the name.
-func (s *Store) Make(ctx context.Context, e *materialize.Engine, r MakeRequest) (_ Dataset, err error) {
-	d := Dataset{Workspace: r.Staged.Workspace, Name: r.Staged.Name, ID: r.Staged.ID}
-	if made, ok := s.savedBy(ctx, d); ok {
-		return made, nil
-	}
-	if err := s.checkFree(ctx, d.Workspace, d.Name); err != nil {
-		return Dataset{}, err
-	}
-	parts, err := retrieve.ResolveAt(ctx, e, r.Staged.names(), r.Plan.Generation, r.Plan.Views, r.Now)
-	if err != nil {
-		return Dataset{}, err
-	}
-	spine := r.Staged.Spine
-	rows, err := s.openSpine(ctx, spine, knownColumns(r.Staged.Request.TimestampKey, parts))
-	if err != nil {
-		return Dataset{}, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	spine.Schema = rows.Schema()
-	if spine.Time, err = frame.Time(spine.Schema, r.Staged.Request.TimestampKey); err != nil {
-		return Dataset{}, fmt.Errorf("%w: %w", retrieve.ErrSpine, err)
-	}
-	schema, err := retrieve.Result(spine.Schema, parts)
-	if err != nil {
-		return Dataset{}, err
-	}
-	table := s.saveFolder(d.Workspace, d.Name, d.ID) + "table-" + r.Attempt
-	w, err := s.newWriter(ctx, d, r.Staged.StagedAt, table+"/", table, schema)
-	if err != nil {
-		return Dataset{}, err
-	}
-	defer func() { err = errors.Join(err, w.Abort(ctx)) }()
-	report, err := retrieve.Join(ctx, r.Join, retrieve.Spine{Schema: spine.Schema, Time: spine.Time, Next: rows.Next}, parts,
-		func(rec arrow.Record) error { return w.Write(ctx, rec) })
-	if err != nil {
-		return Dataset{}, err
-	}
-	return w.Commit(ctx, r.Now, Origin{
-		Request: r.Staged.Request, Spine: &spine, Generation: r.Plan.Generation, Views: r.Plan.Views, Uncovered: report.Uncovered, Job: r.Job,
-	})
 }
 
 // knownColumns are those of a spine whose types are not left to the file.

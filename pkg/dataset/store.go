@@ -35,10 +35,21 @@ type Store struct {
 	bucket bucket.Bucket
 	tables offline.FrozenStore
 	root   string
+
+	rowsPerShare int64
 }
 
 // New returns the store of the datasets in a bucket, in which tables keeps their rows.
-func New(b bucket.Bucket, tables offline.FrozenStore) *Store { return &Store{b, tables, "datasets/"} }
+func New(b bucket.Bucket, tables offline.FrozenStore) *Store {
+	return &Store{bucket: b, tables: tables, root: "datasets/", rowsPerShare: rowsPerShare}
+}
+
+// WithRowsPerShare returns the store with another size of the shares that jobs join.
+func (s *Store) WithRowsPerShare(rows int64) *Store {
+	out := *s
+	out.rowsPerShare = rows
+	return &out
+}
 
 func (s *Store) workspace(name string) string { return s.root + name + "/" }
 

@@ -131,26 +131,32 @@ func (w *Writer) Commit(ctx context.Context, now window.Time, o Origin) (Dataset
 	for _, f := range d.Files {
 		d.Bytes += f.Size
 	}
-	data, err := json.MarshalIndent(document{format, *d}, "", " ")
+	out, err := w.store.publish(ctx, *d, w.started)
+	w.ended = err == nil && out.Table == d.Table || errors.Is(err, bucket.ErrUnknown)
+	return out, err
+}
+
+// publish makes a dataset visible whose rows are there, of a save that was begun at an
+// instant of real time.
+func (s *Store) publish(ctx context.Context, d Dataset, started time.Time) (Dataset, error) {
+	data, err := json.MarshalIndent(document{format, d}, "", " ")
 	if err != nil {
 		return Dataset{}, fmt.Errorf("encode dataset %q: %w", d.Name, err)
 	}
-	if taken := time.Since(w.started); taken > maxSaveTime {
+	if taken := time.Since(started); taken > maxSaveTime {
 		return Dataset{}, fmt.Errorf("save dataset %q: it took %v, files of saves are kept for %v only", d.Name, taken.Round(time.Minute), leftoverAge)
 	}
-	err = bucket.Claim(ctx, w.store.bucket, w.store.documentKey(d.Workspace, d.Name), data)
+	err = bucket.Claim(ctx, s.bucket, s.documentKey(d.Workspace, d.Name), data)
 	switch {
 	case errors.Is(err, bucket.ErrExists):
-		if made, ok := w.store.savedBy(ctx, *d); ok {
+		if made, ok := s.savedBy(ctx, d); ok {
 			return made, nil
 		}
 		return Dataset{}, fmt.Errorf("dataset %q of workspace %s: %w", d.Name, d.Workspace, ErrExists)
 	case err != nil:
-		w.ended = errors.Is(err, bucket.ErrUnknown)
 		return Dataset{}, fmt.Errorf("save dataset %q of workspace %s: %w", d.Name, d.Workspace, err)
 	}
-	w.ended = true
-	return *d, nil
+	return d, nil
 }
 
 // Abort removes what was written, as far as that goes: maintenance removes the rest.

@@ -16,6 +16,10 @@ type FrozenStore interface {
 	// CreateFrozen starts a table of rows in any order. The path is a key prefix in the
 	// bucket that nobody else uses. ErrColumns: no table has such columns.
 	CreateFrozen(ctx context.Context, path string, schema *arrow.Schema) (FrozenWriter, error)
+	// CommitFrozen makes a table, at once and durably, of files that several writers
+	// ended with Files: those of a writer lie below its path, and paths here are relative
+	// to the table's. bucket.ErrExists: there is a table.
+	CommitFrozen(ctx context.Context, path string, schema *arrow.Schema, files []FrozenFile) error
 	// OpenFrozen reads a file of a table, with the schema that it was created with.
 	// One that is missing or damaged is ErrCorrupt.
 	OpenFrozen(ctx context.Context, path string, schema *arrow.Schema, f FrozenFile) (Reader, error)
@@ -28,6 +32,8 @@ type FrozenWriter interface {
 	// Close makes the table visible, at once and durably, and returns its files in the
 	// order of the rows; none if there are no rows.
 	Close(ctx context.Context) ([]FrozenFile, error)
+	// Files is Close without a table: the files are durable, for CommitFrozen.
+	Files(ctx context.Context) ([]FrozenFile, error)
 	// Abort drops what was not written to the bucket yet; what was is the caller's to
 	// delete. It may follow Close, and then does nothing.
 	Abort() error
@@ -38,4 +44,6 @@ type FrozenFile struct {
 	Path string `json:"path"` // relative to the table
 	Rows int64  `json:"rows"`
 	Size int64  `json:"size"` // bytes
+	// Stats are what the log tells of the values, for CommitFrozen.
+	Stats string `json:"stats,omitempty"`
 }

@@ -164,13 +164,16 @@ func TestADatasetIsMadeByAJob(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.dataset(http.MethodGet, "/training").Code, "not before it is made")
 
 	datasets, now := s.options.Datasets, s.options.Clock.Now()
-	plan, err := datasets.Plan(t.Context(), s.engine, staged, now)
+	plan, err := datasets.Plan(t.Context(), s.engine, staged, "1", now, func(int64) {})
 	require.NoError(t, err)
-	request := dataset.MakeRequest{Staged: staged, Plan: plan, Job: "job-1", Attempt: "1", Now: now}
-	made, err := datasets.Make(t.Context(), s.engine, request)
+	require.Equal(t, 1, plan.Shares)
+	request := dataset.ShareRequest{Staged: staged, Plan: plan, Job: "job-1", Attempt: "1", Now: now}
+	share, err := datasets.JoinShare(t.Context(), s.engine, request, 0)
+	require.NoError(t, err)
+	made, err := datasets.Save(t.Context(), s.engine, request, []dataset.Share{share})
 	require.NoError(t, err)
 	request.Attempt = "2"
-	again, err := datasets.Make(t.Context(), s.engine, request)
+	again, err := datasets.Save(t.Context(), s.engine, request, []dataset.Share{share})
 	require.NoError(t, err)
 	require.Equal(t, made, again, "a further attempt finds what the first saved")
 	require.NoError(t, datasets.Discard(t.Context(), staged), "it is a dataset now, and stays")

@@ -23,13 +23,12 @@ var _ offline.FrozenStore = (*Store)(nil)
 // frozenWriter implements offline.FrozenWriter: files one after the other, and at last
 // the only version of the log.
 type frozenWriter struct {
-	store *Store
-	spec  offline.Spec // without keys and time
-	meta  metaData
+	store  *Store
+	spec   offline.Spec // without keys and time
+	schema string       // as Delta has it
 
 	open  *fileWriter // nil: no rows since the last file
 	bytes int64       // written to it, as Arrow holds them
-	adds  []addFile
 	files []offline.FrozenFile
 	err   error // of an earlier call; ends the table
 }
@@ -61,14 +60,7 @@ func (w *frozenWriter) prepare() error {
 	if err != nil {
 		return fmt.Errorf("encode schema: %w", err)
 	}
-	w.meta = metaData{
-		ID:               newUUID(),
-		Format:           tableFormat{Provider: "parquet", Options: map[string]string{}},
-		SchemaString:     string(text),
-		PartitionColumns: []string{},
-		Configuration:    map[string]string{},
-		CreatedTime:      w.store.opts.Now().UnixMilli(),
-	}
+	w.schema = string(text)
 	return nil
 }
 
@@ -114,18 +106,13 @@ func (w *frozenWriter) finish(ctx context.Context) error {
 		return err
 	}
 	f := offline.FrozenFile{Path: fmt.Sprintf("part-%05d-%s.parquet", len(w.files), digest), Rows: w.open.stats.rows, Size: size}
-	stats, err := w.open.stats.encode()
-	if err != nil {
+	if f.Stats, err = w.open.stats.encode(); err != nil {
 		return err
 	}
 	if err := w.open.upload(ctx, w.store.bucket, f.Path, size); err != nil {
 		return err
 	}
 	w.files = append(w.files, f)
-	w.adds = append(w.adds, addFile{
-		Path: f.Path, PartitionValues: map[string]string{}, Size: size,
-		ModificationTime: w.store.opts.Now().UnixMilli(), DataChange: true, Stats: stats,
-	})
 	err = w.open.discard()
 	w.open, w.bytes = nil, 0
 	return err
@@ -133,8 +120,21 @@ func (w *frozenWriter) finish(ctx context.Context) error {
 
 // Close implements offline.FrozenWriter.
 func (w *frozenWriter) Close(ctx context.Context) ([]offline.FrozenFile, error) {
+	return w.end(ctx, w.commit)
+}
+
+// Files implements offline.FrozenWriter.
+func (w *frozenWriter) Files(ctx context.Context) ([]offline.FrozenFile, error) {
+	return w.end(ctx, func(context.Context, []offline.FrozenFile) error { return nil })
+}
+
+// end uploads what is open, and does with the files what makes them of use.
+func (w *frozenWriter) end(ctx context.Context, use func(context.Context, []offline.FrozenFile) error) ([]offline.FrozenFile, error) {
+	if w.err == nil && w.open != nil {
+		w.err = w.finish(ctx)
+	}
 	if w.err == nil {
-		w.err = w.close(ctx)
+		w.err = use(ctx, w.files)
 	}
 	if w.err != nil {
 		err := fmt.Errorf("close frozen table %q: %w", w.spec.Path, w.err)
@@ -143,23 +143,40 @@ func (w *frozenWriter) Close(ctx context.Context) ([]offline.FrozenFile, error) 
 	return w.files, w.Abort()
 }
 
-func (w *frozenWriter) close(ctx context.Context) error {
-	if w.open != nil {
-		if err := w.finish(ctx); err != nil {
-			return err
-		}
+// CommitFrozen implements offline.FrozenStore.
+func (s *Store) CommitFrozen(ctx context.Context, path string, schema *arrow.Schema, files []offline.FrozenFile) error {
+	w := &frozenWriter{store: s, spec: offline.Spec{Path: path, Schema: schema}}
+	err := w.prepare()
+	if err == nil && len(files) > maxFrozenFiles {
+		err = fmt.Errorf("%d files, at most %d are allowed", len(files), maxFrozenFiles)
 	}
-	info := commitInfo{
-		Timestamp: w.store.opts.Now().UnixMilli(), Operation: "CREATE TABLE AS SELECT", OperationParameters: map[string]string{},
-		EngineInfo: engineInfo, Tilery: &tileryInfo{CommitID: w.meta.ID, Lines: 3 + len(w.adds)},
+	if err == nil {
+		err = w.commit(ctx, files)
 	}
+	if err != nil {
+		return fmt.Errorf("create frozen table %q: %w", path, err)
+	}
+	return nil
+}
+
+// commit writes the only version.
+func (w *frozenWriter) commit(ctx context.Context, files []offline.FrozenFile) error {
+	now, id := w.store.opts.Now().UnixMilli(), newUUID()
 	actions := []map[string]any{
-		{"commitInfo": info},
+		{"commitInfo": commitInfo{
+			Timestamp: now, Operation: "CREATE TABLE AS SELECT", OperationParameters: map[string]string{},
+			EngineInfo: engineInfo, Tilery: &tileryInfo{CommitID: id, Lines: 3 + len(files)},
+		}},
 		{"protocol": protocol{MinReaderVersion: 1, MinWriterVersion: 2}},
-		{"metaData": w.meta},
+		{"metaData": metaData{
+			ID: id, Format: tableFormat{Provider: "parquet", Options: map[string]string{}}, SchemaString: w.schema,
+			PartitionColumns: []string{}, Configuration: map[string]string{}, CreatedTime: now,
+		}},
 	}
-	for _, add := range w.adds {
-		actions = append(actions, map[string]any{"add": add})
+	for _, f := range files {
+		actions = append(actions, map[string]any{"add": addFile{
+			Path: f.Path, PartitionValues: map[string]string{}, Size: f.Size, ModificationTime: now, DataChange: true, Stats: f.Stats,
+		}})
 	}
 	data, err := encodeLines(actions)
 	if err != nil {

@@ -66,6 +66,29 @@ func RunFrozen(t *testing.T, newBucket func(testing.TB) bucket.Bucket, open func
 		_, err = w.Close(t.Context())
 		require.ErrorIs(t, err, bucket.ErrExists)
 	})
+	t.Run("files of several writers are one table", func(t *testing.T) {
+		t.Parallel()
+		b := newBucket(t)
+		var all []offline.FrozenFile
+		var records []arrow.Record
+		for n := range 3 {
+			name := fmt.Sprint("share-", n)
+			w, err := open(b).CreateFrozen(t.Context(), frozenPath+"/"+name, frozenSchema)
+			require.NoError(t, err)
+			records = append(records, frozenRecord(t, n*1000, 10*n))
+			require.NoError(t, w.Write(t.Context(), records[n]))
+			files, err := w.Files(t.Context())
+			require.NoError(t, err)
+			for _, f := range files {
+				f.Path = name + "/" + f.Path
+				all = append(all, f)
+			}
+		}
+		require.NoError(t, open(b).CommitFrozen(t.Context(), frozenPath, frozenSchema, all))
+		require.Len(t, all, 2, "the first wrote no rows")
+		require.Equal(t, frozenText(t, records...), readFrozen(t, open(b), all))
+		require.ErrorIs(t, open(b).CommitFrozen(t.Context(), frozenPath, frozenSchema, all), bucket.ErrExists)
+	})
 	t.Run("what no table can hold is refused", func(t *testing.T) {
 		t.Parallel()
 		store := open(newBucket(t))
