@@ -43,15 +43,6 @@ func (s *Store) Discard(ctx context.Context, staged Staged) error {
 	return s.removeFiles(ctx, s.saveFolder(d.Workspace, d.Name, d.ID))
 }
 
-// Plan is what a staged dataset is made of, fixed before it is made, so that each
-// attempt makes the same.
-type Plan struct {
-	Generation int64          `json:"generation"`
-	Views      []retrieve.Pin `json:"views"`
-	Shares     int            `json:"shares"`           // that the spine was divided into; 1: it is joined as it is
-	Spines     string         `json:"spines,omitempty"` // key prefix of their files
-}
-
 func (st Staged) names() retrieve.Names {
 	return retrieve.Names{Workspace: st.Workspace, Service: st.Request.Service, View: st.Request.View}
 }
