@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
@@ -97,16 +96,8 @@ func (c *cli) readDatasetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer file.Close()
 			c.warnUncovered(file.Report.Uncovered)
-			switch {
-			case out != "":
-				return c.keepHistorical(file, out)
-			case c.output == "json":
-				_, err = io.Copy(c.out, file)
-				return err
-			}
-			return c.showHistorical(file)
+			return c.giveFile(file, out)
 		},
 	}
 	command.Flags().StringVar(&out, "out", "", "file to write the rows to; without it the first are printed, or with -o json all")

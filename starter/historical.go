@@ -66,7 +66,7 @@ func (c *cli) historicalCommand() *cobra.Command {
 	flags.StringVar(&f.entities, "entities", "", "without a spine: file of the join keys of those whose events are wanted; default all")
 	flags.StringVar(&f.start, "start", "", "without a spine: start of the events, UTC; default feature_start_time")
 	flags.StringVar(&f.end, "end", "", "without a spine: end of the events, UTC, exclusive; by default there is none")
-	flags.StringVar(&f.out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
+	outFlag(command, &f.out)
 	flags.BoolVar(&f.service, "service", false, "VIEW is a feature service")
 	flags.BoolVar(&f.save, "save", false, "keep the result as a dataset, whose name is made up")
 	flags.StringVar(&f.saveAs, "save-as", "", "keep the result as the dataset of that name, see tilery datasets")
@@ -146,11 +146,18 @@ func formatOfFlag(flag, path string) (frame.Format, error) {
 	return format, nil
 }
 
-// giveHistorical keeps or prints a result.
+// giveHistorical keeps or prints a result, and says what its rows do not.
 func (c *cli) giveHistorical(file *client.HistoricalFile, out string) error {
-	defer file.Close()
 	c.warnUncovered(file.Report.Uncovered)
-	c.tellSaved(file.Report.Dataset)
+	if name := file.Report.Dataset; name != "" {
+		fmt.Fprintf(c.errOut, "saved as dataset %s, see tilery datasets describe %s\n", name, name)
+	}
+	return c.giveFile(file, out)
+}
+
+// giveFile keeps or prints rows.
+func (c *cli) giveFile(file *client.HistoricalFile, out string) error {
+	defer file.Close()
 	switch {
 	case out != "":
 		return c.keepHistorical(file, out)
@@ -161,11 +168,9 @@ func (c *cli) giveHistorical(file *client.HistoricalFile, out string) error {
 	return c.showHistorical(file)
 }
 
-// tellSaved says what a result was saved as.
-func (c *cli) tellSaved(name string) {
-	if name != "" {
-		fmt.Fprintf(c.errOut, "saved as dataset %s, see tilery datasets describe %s\n", name, name)
-	}
+// outFlag adds the flag of the file that giveFile keeps.
+func outFlag(command *cobra.Command, out *string) {
+	command.Flags().StringVar(out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
 }
 
 // historicalFormat is the one to ask for: that of the file to keep, else one to print.

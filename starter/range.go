@@ -55,7 +55,7 @@ func (c *cli) rangeCommand() *cobra.Command {
 	flags.StringVar(&f.end, "end", "", "end of the range, UTC, exclusive")
 	flags.StringVar(&f.entities, "entities", "", "file of the join keys of those whose features are wanted; default all")
 	flags.StringVar(&f.maxLookback, "max-lookback", "", "leave out what came longer before the start, for instance 30d")
-	flags.StringVar(&f.out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
+	outFlag(command, &f.out)
 	flags.BoolVar(&f.fromSource, "from-source", false, "compute from raw data, whatever is materialized")
 	return command
 }

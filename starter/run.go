@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/tilery/tilery/pkg/client"
 	"github.com/tilery/tilery/pkg/frame"
-	"github.com/tilery/tilery/pkg/window"
 )
 
 type runFlags struct {
@@ -50,18 +48,10 @@ func (c *cli) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer result.Close()
 			for _, warning := range result.Report.Warnings {
 				fmt.Fprintln(c.errOut, "warning:", warning)
 			}
-			switch {
-			case f.out != "":
-				return c.keepHistorical(result, f.out)
-			case c.output == "json":
-				_, err = io.Copy(c.out, result)
-				return err
-			}
-			return c.showHistorical(result)
+			return c.giveFile(result, f.out)
 		},
 	}
 	flags := command.Flags()
@@ -69,25 +59,18 @@ func (c *cli) runCommand() *cobra.Command {
 	flags.StringVar(&f.end, "end", "", "end of the range, UTC, exclusive; default a batch_schedule after its start")
 	flags.StringVar(&f.level, "aggregation-level", "", "disabled, partial or full (default full, if the view has aggregations)")
 	flags.StringArrayVar(&f.mocks, "mock", nil, "file in place of a source, as SOURCE=FILE; repeat for several")
-	flags.StringVar(&f.out, "out", "", "file to write the result to; without it the first rows are printed, or with -o json all")
+	outFlag(command, &f.out)
 	return command
 }
 
 // request opens the mocks, which the caller closes.
 func (f runFlags) request(workspace, view string) (r client.RunRequest, files []*os.File, err error) {
 	r.Workspace, r.View, r.AggregationLevel = workspace, view, f.level
-	for _, bound := range []struct {
-		name, text string
-		target     **window.Time
-	}{{"start", f.start, &r.StartTime}, {"end", f.end, &r.EndTime}} {
-		if bound.text == "" {
-			continue
-		}
-		at, err := window.Parse(bound.text)
-		if err != nil {
-			return r, nil, usageError{fmt.Errorf("--%s: %w", bound.name, err)}
-		}
-		*bound.target = &at
+	if r.StartTime, err = parseBound("start", f.start); err != nil {
+		return r, nil, err
+	}
+	if r.EndTime, err = parseBound("end", f.end); err != nil {
+		return r, nil, err
 	}
 	r.Mocks = map[string]client.Mock{}
 	for _, mock := range f.mocks {

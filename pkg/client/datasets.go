@@ -39,15 +39,9 @@ func (c *Client) StartDataset(ctx context.Context, r HistoricalRequest) (respons
 	if err != nil {
 		return response, err
 	}
-	answer, err := c.slow.Do(request)
-	if broken := spine.stop(); broken != nil {
-		if err == nil {
-			answer.Body.Close()
-		}
-		return response, broken
-	}
+	answer, err := c.send(ctx, request, spine)
 	if err != nil {
-		return response, c.noAnswer(ctx, err)
+		return response, err
 	}
 	defer answer.Body.Close()
 	return datasetAnswer[api.StartDatasetResponse](c, answer)

@@ -69,7 +69,11 @@ type HistoricalFile struct {
 // HistoricalFeatures computes features at the times of a spine. The server takes
 // minutes for a large one; ctx bounds the wait, but for a read of the spine that hangs.
 func (c *Client) HistoricalFeatures(ctx context.Context, r HistoricalRequest) (*Frame, error) {
-	file, err := c.HistoricalFile(ctx, r, frame.Arrow)
+	return frameOf(c.HistoricalFile(ctx, r, frame.Arrow))
+}
+
+// frameOf reads the answer of a request for frame.Arrow.
+func frameOf(file *HistoricalFile, err error) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -129,16 +133,9 @@ func (c *Client) HistoricalFile(ctx context.Context, r HistoricalRequest, format
 
 // file sends a request with a body and returns the file that comes back.
 func (c *Client) file(ctx context.Context, request *http.Request, body *spineBody) (*HistoricalFile, error) {
-	answer, err := c.slow.Do(request)
-	broken := body.stop()
-	switch {
-	case broken != nil && err == nil:
-		answer.Body.Close()
-		return nil, broken
-	case broken != nil:
-		return nil, broken
-	case err != nil:
-		return nil, c.noAnswer(ctx, err)
+	answer, err := c.send(ctx, request, body)
+	if err != nil {
+		return nil, err
 	}
 	if answer.StatusCode != http.StatusOK {
 		defer answer.Body.Close()
@@ -150,6 +147,22 @@ func (c *Client) file(ctx context.Context, request *http.Request, body *spineBod
 		return nil, fmt.Errorf("decode answer of %s%s, is it Tilery's worker?: %w", c.address, request.URL.Path, err)
 	}
 	return file, nil
+}
+
+// send sends a request with a body that is the caller's again when it returns.
+func (c *Client) send(ctx context.Context, request *http.Request, body *spineBody) (*http.Response, error) {
+	answer, err := c.slow.Do(request)
+	broken := body.stop()
+	switch {
+	case broken != nil && err == nil:
+		answer.Body.Close()
+		return nil, broken
+	case broken != nil:
+		return nil, broken
+	case err != nil:
+		return nil, c.noAnswer(ctx, err)
+	}
+	return answer, nil
 }
 
 func (r *HistoricalReport) read(header http.Header) (err error) {

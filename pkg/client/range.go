@@ -32,15 +32,7 @@ type RangeRequest struct {
 // FeaturesInRange returns the join keys, the features, _valid_from and _valid_to, a row
 // for each change.
 func (c *Client) FeaturesInRange(ctx context.Context, r RangeRequest) (*Frame, error) {
-	file, err := c.RangeFile(ctx, r, frame.Arrow)
-	if err != nil {
-		return nil, err
-	}
-	records, err := NewFrame(file)
-	if err != nil {
-		file.Close()
-	}
-	return records, err
+	return frameOf(c.RangeFile(ctx, r, frame.Arrow))
 }
 
 // RangeFile is FeaturesInRange with the result as a file of that format.

@@ -33,15 +33,7 @@ type Mock struct {
 
 // Run carries a run out. Warnings are in the frame's Report.
 func (c *Client) Run(ctx context.Context, r RunRequest) (*Frame, error) {
-	file, err := c.RunFile(ctx, r, frame.Arrow)
-	if err != nil {
-		return nil, err
-	}
-	records, err := NewFrame(file)
-	if err != nil {
-		file.Close()
-	}
-	return records, err
+	return frameOf(c.RunFile(ctx, r, frame.Arrow))
 }
 
 // RunFile is Run with the result as a file of that format.

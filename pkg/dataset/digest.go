@@ -32,13 +32,18 @@ func (d *digest) add(rec arrow.Record) error {
 	for i := range int(rec.NumRows()) {
 		d.row = encoder.Append(d.row[:0], i)
 		hash := sha256.Sum256(d.row)
-		carry := uint64(0)
-		for word := range d.sum {
-			d.sum[word], carry = bits.Add64(d.sum[word], binary.LittleEndian.Uint64(hash[8*word:]), carry)
-		}
+		d.addSum(hash[:], 1)
 	}
-	d.rows += rec.NumRows()
 	return nil
+}
+
+// addSum adds 32 bytes that stand for so many rows.
+func (d *digest) addSum(data []byte, rows int64) {
+	carry := uint64(0)
+	for word := range d.sum {
+		d.sum[word], carry = bits.Add64(d.sum[word], binary.LittleEndian.Uint64(data[8*word:]), carry)
+	}
+	d.rows += rows
 }
 
 // plus adds the digest of further rows, as String returned it.
@@ -48,11 +53,7 @@ func (d *digest) plus(text string, rows int64) error {
 	if !ok || err != nil || len(data) != 8*len(d.sum) {
 		return fmt.Errorf("%q is no digest of rows", text)
 	}
-	carry := uint64(0)
-	for word := range d.sum {
-		d.sum[word], carry = bits.Add64(d.sum[word], binary.LittleEndian.Uint64(data[8*word:]), carry)
-	}
-	d.rows += rows
+	d.addSum(data, rows)
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 
@@ -39,7 +38,7 @@ func (s *Store) Plan(ctx context.Context, e *materialize.Engine, staged Staged, 
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Generation: generation(parts), Views: retrieve.Pins(parts)}
+	plan := Plan{Generation: retrieve.Generation(parts), Views: retrieve.Pins(parts)}
 	spine, err := s.describeSpine(ctx, staged, parts)
 	if err != nil {
 		return Plan{}, err
@@ -109,9 +108,8 @@ func (p Plan) spine(share int) string { return fmt.Sprintf("%s%04d.parquet", p.S
 
 // shareFile is an upload of a share's rows.
 type shareFile struct {
-	object   bucket.Writer
-	buffered *bufio.Writer
-	rows     frame.Writer
+	object bucket.Writer
+	rows   frame.Writer
 }
 
 func (s *Store) newShareFile(ctx context.Context, key string, schema feature.Schema) (*shareFile, error) {
@@ -119,16 +117,12 @@ func (s *Store) newShareFile(ctx context.Context, key string, schema feature.Sch
 	if err != nil {
 		return nil, fmt.Errorf("keep a share of the spine: %w", err)
 	}
-	buffered := bufio.NewWriterSize(object, 256<<10)
-	rows, err := frame.NewWriter(buffered, frame.Parquet, schema)
-	return &shareFile{object, buffered, rows}, err
+	rows, err := frame.NewWriter(object, frame.Parquet, schema)
+	return &shareFile{object, rows}, err
 }
 
 func (f *shareFile) close() error {
 	if err := f.rows.Close(); err != nil {
-		return err
-	}
-	if err := f.buffered.Flush(); err != nil {
 		return err
 	}
 	return f.object.Close()

@@ -37,10 +37,16 @@ func (s *Store) Remake(ctx context.Context, e *materialize.Engine, o retrieve.Op
 		return gone(d, err)
 	}
 	made := digest{schema: d.Schema}
-	if d.Spine == nil || d.Request.Entities {
-		err = s.events(ctx, o, d, parts[0], made.add)
+	if d.Spine == nil {
+		err = d.events(ctx, o, parts[0], nil, made.add)
 	} else {
-		err = s.join(ctx, o, *d.Spine, parts, made.add)
+		err = s.readSpine(ctx, *d.Spine, func(rows retrieve.Spine) error {
+			if d.Request.Entities {
+				return d.events(ctx, o, parts[0], &rows, made.add)
+			}
+			_, err := retrieve.Join(ctx, o, rows, parts, made.add)
+			return err
+		})
 	}
 	if err != nil {
 		return gone(d, err)
@@ -52,34 +58,10 @@ func (s *Store) Remake(ctx context.Context, e *materialize.Engine, o retrieve.Op
 	return nil
 }
 
-func (s *Store) join(ctx context.Context, o retrieve.Options, spine Spine, parts []retrieve.Part, fn func(arrow.Record) error) (err error) {
-	rows, err := s.openSpine(ctx, spine, spine.Schema)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	_, err = retrieve.Join(ctx, o, retrieve.Spine{Schema: spine.Schema, Time: spine.Time, Next: rows.Next}, parts, fn)
-	return err
-}
-
 // events makes again what was asked for without a spine.
-func (s *Store) events(ctx context.Context, o retrieve.Options, d Dataset, part retrieve.Part, fn func(arrow.Record) error) (err error) {
-	asked := retrieve.EventsRequest{Range: window.Interval{Start: window.MinTime, End: window.MaxTime}}
-	if d.Request.Start != nil {
-		asked.Range.Start = *d.Request.Start
-	}
-	if d.Request.End != nil {
-		asked.Range.End = *d.Request.End
-	}
-	if d.Spine != nil {
-		rows, err := s.openSpine(ctx, *d.Spine, d.Spine.Schema)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, rows.Close()) }()
-		asked.Entities = &retrieve.Spine{Schema: d.Spine.Schema, Next: rows.Next}
-	}
-	_, err = retrieve.Events(ctx, o, part, asked, fn)
+func (d Dataset) events(ctx context.Context, o retrieve.Options, part retrieve.Part, entities *retrieve.Spine, fn func(arrow.Record) error) error {
+	asked := retrieve.EventsRequest{Range: window.Between(d.Request.Start, d.Request.End), Entities: entities}
+	_, err := retrieve.Events(ctx, o, part, asked, fn)
 	return err
 }
 

@@ -44,7 +44,7 @@ type joined struct {
 // describeSpine returns the staged spine with its columns.
 func (s *Store) describeSpine(ctx context.Context, staged Staged, parts []retrieve.Part) (spine Spine, err error) {
 	spine = staged.Spine
-	rows, err := s.openSpine(ctx, spine, knownColumns(staged.Request.TimestampKey, parts))
+	rows, err := s.openSpine(ctx, spine, retrieve.Known(parts, staged.Request.TimestampKey))
 	if err != nil {
 		return Spine{}, err
 	}
@@ -189,9 +189,6 @@ func (s *Store) gather(ctx context.Context, d *Dataset, shares []Share) error {
 	}
 	for _, view := range views {
 		d.Uncovered = append(d.Uncovered, retrieve.Uncovered{View: view, Intervals: uncovered[view]})
-	}
-	for _, f := range d.Files {
-		d.Bytes += f.Size
 	}
 	d.Rows, d.Digest = sum.rows, sum.String()
 	return nil

@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/retrieve"
 )
@@ -21,8 +20,8 @@ type Staged struct {
 	Spine     Spine     `json:"spine"` // without schema and time
 }
 
-// Stage keeps a spine for a dataset that Make makes within a day. ErrExists is a name
-// that is taken; another may still take it until Make is done.
+// Stage keeps a spine for a dataset that is made of it within a day. ErrExists is a name
+// that is taken; another may still take it until Save is done.
 func (s *Store) Stage(ctx context.Context, workspace, name string, r Request, file io.Reader, format frame.Format) (Staged, error) {
 	staged := Staged{StagedAt: time.Now().UTC(), Request: r}
 	d, err := s.begin(ctx, workspace, name)
@@ -45,23 +44,6 @@ func (s *Store) Discard(ctx context.Context, staged Staged) error {
 
 func (st Staged) names() retrieve.Names {
 	return retrieve.Names{Workspace: st.Workspace, Service: st.Request.Service, View: st.Request.View}
-}
-
-// generation is that of the definitions of all parts.
-func generation(parts []retrieve.Part) (number int64) {
-	for _, p := range parts {
-		number = p.Target.Generation
-	}
-	return number
-}
-
-// knownColumns are those of a spine whose types are not left to the file.
-func knownColumns(timestampKey string, parts []retrieve.Part) feature.Schema {
-	known := retrieve.Keys(parts)
-	if _, ok := known.Lookup(timestampKey); timestampKey != "" && !ok {
-		known = append(known, feature.Field{Name: timestampKey, Type: feature.Timestamp})
-	}
-	return known
 }
 
 // savedBy returns the dataset of that name if the save with d's id made it.

@@ -50,8 +50,13 @@ func (s *Store) Create(ctx context.Context, workspace, name string, schema featu
 	if err != nil {
 		return nil, err
 	}
-	own := s.saveFolder(workspace, name, d.ID)
-	return s.newWriter(ctx, d, time.Now(), own, own+"table", schema)
+	started, own := time.Now(), s.saveFolder(workspace, name, d.ID)
+	d.Schema, d.Table = schema, own+"table"
+	rows, err := s.tables.CreateFrozen(ctx, d.Table, record.ArrowSchema(schema))
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{store: s, dataset: d, started: started, table: rows, digest: digest{schema: schema}, own: own}, nil
 }
 
 // begin gives a save its id.
@@ -63,15 +68,6 @@ func (s *Store) begin(ctx context.Context, workspace, name string) (Dataset, err
 		return Dataset{}, err
 	}
 	return Dataset{Workspace: workspace, Name: name, ID: strings.ToLower(rand.Text())}, nil
-}
-
-func (s *Store) newWriter(ctx context.Context, d Dataset, started time.Time, own, table string, schema feature.Schema) (*Writer, error) {
-	d.Schema, d.Table = schema, table
-	rows, err := s.tables.CreateFrozen(ctx, table, record.ArrowSchema(schema))
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{store: s, dataset: d, started: started, table: rows, digest: digest{schema: schema}, own: own}, nil
 }
 
 // checkFree returns ErrExists if the name is taken.
@@ -128,9 +124,6 @@ func (w *Writer) Commit(ctx context.Context, now window.Time, o Origin) (Dataset
 		return Dataset{}, err
 	}
 	d.CreatedAt, d.Origin, d.Rows, d.Digest = now, o, w.digest.rows, w.digest.String()
-	for _, f := range d.Files {
-		d.Bytes += f.Size
-	}
 	out, err := w.store.publish(ctx, *d, w.started)
 	w.ended = err == nil && out.Table == d.Table || errors.Is(err, bucket.ErrUnknown)
 	return out, err
@@ -139,6 +132,9 @@ func (w *Writer) Commit(ctx context.Context, now window.Time, o Origin) (Dataset
 // publish makes a dataset visible whose rows are there, of a save that was begun at an
 // instant of real time.
 func (s *Store) publish(ctx context.Context, d Dataset, started time.Time) (Dataset, error) {
+	for _, f := range d.Files {
+		d.Bytes += f.Size
+	}
 	data, err := json.MarshalIndent(document{format, d}, "", " ")
 	if err != nil {
 		return Dataset{}, fmt.Errorf("encode dataset %q: %w", d.Name, err)

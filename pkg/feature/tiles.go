@@ -12,6 +12,10 @@ import (
 // room for states larger than usual it is below what one item of a store holds.
 const maxBlockBytes = 256 << 10
 
+// MaxSecondaryKeys is how many values of aggregation_secondary_key one window of an
+// entity may hold to be served or joined.
+const MaxSecondaryKeys = 1000
+
 // BlockLength returns how long a stretch of tiles is kept together online:
 // window.BlockLength, or less where the states are large.
 func (v BatchFeatureView) BlockLength() time.Duration {

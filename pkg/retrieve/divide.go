@@ -20,7 +20,6 @@ const maxSampledKeys = 8 << 10
 // each, so that what joins a share reads the row groups of its range alone. Rows of one
 // key are in one share; those without a key are in the first.
 type Divider struct {
-	rows    int64
 	bounds  [][]byte // ascending: where each share but the first begins
 	keys    []feature.Field
 	columns []int
@@ -37,14 +36,14 @@ func NewDivider(ctx context.Context, spine Spine, part Part, rowsPerShare int64,
 		return nil, err
 	}
 	var sample [][]byte
-	stride := int64(1)
+	stride, all := int64(1), int64(0)
 	err = d.reader.each(ctx, func(rec arrow.Record) error {
 		encoder, err := keyEncoder(d.keys, rec, d.columns)
 		if err != nil {
 			return err
 		}
 		for row := range int(rec.NumRows()) {
-			if d.rows++; d.rows%stride != 0 {
+			if all++; all%stride != 0 {
 				continue
 			}
 			if sample = append(sample, encoder.Append(nil, row)); len(sample) == maxSampledKeys {
@@ -57,7 +56,7 @@ func NewDivider(ctx context.Context, spine Spine, part Part, rowsPerShare int64,
 		return nil, err
 	}
 	slices.SortFunc(sample, bytes.Compare)
-	d.bounds = boundsOf(sample, int(min((d.rows+rowsPerShare-1)/rowsPerShare, int64(maxShares))))
+	d.bounds = boundsOf(sample, int(min((all+rowsPerShare-1)/rowsPerShare, int64(maxShares))))
 	d.places = make([][]int32, d.Shares())
 	return d, nil
 }
@@ -85,9 +84,6 @@ func everySecond(keys [][]byte) [][]byte {
 	return keys[:len(keys)/2]
 }
 
-// Rows is how many rows the spine has.
-func (d *Divider) Rows() int64 { return d.rows }
-
 // Shares is how many there are: one at least.
 func (d *Divider) Shares() int { return len(d.bounds) + 1 }
 
@@ -112,26 +108,14 @@ func (d *Divider) Divide(ctx context.Context, next func() (arrow.Record, error),
 			if len(rows) == 0 {
 				continue
 			}
-			if err := d.take(rec, rows, func(own arrow.Record) error { return fn(share, own) }); err != nil {
+			columns, err := takeColumns(rec.Columns(), rows)
+			if err != nil {
+				return err
+			}
+			if err := fn(share, array.NewRecord(d.reader.schema, columns, int64(len(rows)))); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// take hands some rows of a record to fn.
-func (d *Divider) take(rec arrow.Record, rows []int32, fn func(arrow.Record) error) error {
-	columns := make([]arrow.Array, rec.NumCols())
-	for i, column := range rec.Columns() {
-		taken, err := record.Take(column, rows)
-		if err != nil {
-			return err
-		}
-		defer taken.Release()
-		columns[i] = taken
-	}
-	own := array.NewRecord(d.reader.schema, columns, int64(len(rows)))
-	defer own.Release()
-	return fn(own)
 }

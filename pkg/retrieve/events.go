@@ -16,7 +16,7 @@ import (
 
 // Columns of results without a spine.
 const (
-	TimestampColumn = "timestamp"            // of a view with aggregations
+	TimestampColumn = "timestamp"            // of a view with aggregations: the end of its windows
 	EffectiveColumn = "_effective_timestamp" // from when on a join gives the row's features
 )
 
@@ -189,24 +189,15 @@ func (e *events) eachRow(ctx context.Context, add func(arrow.Record) error) erro
 	l := newLatest(p.Target, features)
 	e.walk.columns = l.columns()
 	return e.walk.each(ctx, func(rec arrow.Record, rows []int32) error {
-		columns := make([]arrow.Array, 0, e.keys+2+len(features))
-		for i := range e.keys + 1 {
-			columns = append(columns, rec.Column(i))
-		}
-		columns = append(columns, nil) // of the effective time
+		columns := slices.Clone(rec.Columns()[:e.keys+1])
 		for _, from := range l.from {
 			columns = append(columns, rec.Column(e.keys+1+from))
 		}
-		for i, column := range columns {
-			if column == nil {
-				continue
-			}
-			var err error
-			if columns[i], err = record.Take(column, rows); err != nil {
-				return err
-			}
+		columns, err := takeColumns(columns, rows)
+		if err != nil {
+			return err
 		}
-		columns[e.keys+1] = timesOf(columns[e.keys], p.Target.View.Effective)
+		columns = slices.Insert(columns, e.keys+1, timesOf(columns[e.keys], p.Target.View.Effective))
 		return add(array.NewRecord(e.join.spine.schema, columns, int64(len(rows))))
 	})
 }
@@ -234,21 +225,13 @@ func (e *events) eachEdge(ctx context.Context, add func(arrow.Record) error) err
 			}
 			kept, edge, before = append(kept, row), own, append(before[:0], key...)
 		}
-		columns := make([]arrow.Array, 0, e.keys+2)
-		for i := range e.keys {
-			column, err := record.Take(rec.Column(i), kept)
-			if err != nil {
-				return err
-			}
-			columns = append(columns, column)
-		}
-		starts, err := record.Take(rec.Column(timeColumn), kept)
+		columns, err := takeColumns(append(slices.Clone(rec.Columns()[:e.keys]), rec.Column(timeColumn)), kept)
 		if err != nil {
 			return err
 		}
-		edges := timesOf(starts, func(t window.Time) window.Time { return t.Floor(schedule).Add(schedule) })
+		edges := timesOf(columns[e.keys], func(t window.Time) window.Time { return t.Floor(schedule).Add(schedule) })
 		effective := timesOf(edges, func(t window.Time) window.Time { return t.Add(delay) })
-		return add(array.NewRecord(e.join.spine.schema, append(columns, edges, effective), int64(len(kept))))
+		return add(array.NewRecord(e.join.spine.schema, append(columns[:e.keys], edges, effective), int64(len(kept))))
 	})
 }
 
@@ -292,7 +275,7 @@ func timesOf(column arrow.Array, of func(window.Time) window.Time) arrow.Array {
 }
 
 func timeColumn(times []window.Time) arrow.Array {
-	b := array.NewTimestampBuilder(memory.DefaultAllocator, &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"})
+	b := array.NewTimestampBuilder(memory.DefaultAllocator, record.ArrowType(feature.Timestamp).(*arrow.TimestampType))
 	defer b.Release()
 	b.Reserve(len(times))
 	for _, at := range times {

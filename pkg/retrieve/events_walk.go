@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
@@ -35,7 +34,7 @@ func (w *tableWalk) each(ctx context.Context, add func(rec arrow.Record, rows []
 		return nil
 	}
 	spec := w.part.Table.Spec()
-	columns := append(append(feature.Schema(spec.Keys).Names(), spec.Time), w.columns...)
+	columns := w.part.columns(w.columns)
 	for _, f := range w.part.files {
 		if !w.within.Overlaps(window.Interval{Start: f.MinTime, End: f.MaxTime + 1}) {
 			continue

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -31,21 +34,9 @@ func Instants(ctx context.Context, spine Spine) (window.Interval, error) {
 		return window.Interval{}, err
 	}
 	var out window.Interval
-	for {
-		rec, err := spine.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return window.Interval{}, fmt.Errorf("read the spine: %w", err)
-		}
-		if err := ctx.Err(); err != nil {
-			return window.Interval{}, err
-		}
-		times, ok := rec.Column(column).(*array.Timestamp)
-		if !ok {
-			return window.Interval{}, fmt.Errorf("%w: column %q has type %s, want a timestamp", ErrSpine, spine.Time, rec.Column(column).DataType())
-		}
+	reader := spineReader{spine, record.ArrowSchema(spine.Schema)}
+	err = reader.each(ctx, func(rec arrow.Record) error {
+		times := rec.Column(column).(*array.Timestamp)
 		for i, value := range times.TimestampValues() {
 			if times.IsNull(i) {
 				continue
@@ -56,7 +47,9 @@ func Instants(ctx context.Context, spine Spine) (window.Interval, error) {
 			}
 			out.Start, out.End = min(out.Start, at), max(out.End, at+1)
 		}
-	}
+		return nil
+	})
+	return out, err
 }
 
 // ResolveSource is Resolve for parts whose tables FromSource makes: the definitions
@@ -66,26 +59,13 @@ func ResolveSource(ctx context.Context, e *materialize.Engine, names Names) ([]P
 	if err != nil {
 		return nil, err
 	}
-	g, err := e.Registry.Serving(ctx, latest)
-	if err != nil {
-		return nil, err
-	}
-	service, err := find(g, names)
-	if err != nil {
-		return nil, err
-	}
-	var parts []Part
-	for _, taken := range service.Views {
-		if len(taken.Features) == 0 {
-			continue
-		}
+	return partsOf(ctx, e, latest, names, func(g *registry.Serving, taken feature.ServiceView) (Part, error) {
 		target, err := materialize.NewServingTarget(&g.Generation, taken.View)
 		if err != nil {
-			return nil, err
+			return Part{}, err
 		}
-		parts = append(parts, bare(target, taken))
-	}
-	return parts, nil
+		return bare(target, taken), nil
+	})
 }
 
 // SourceRequest says what FromSource computes.

@@ -57,8 +57,8 @@ func (p *part) newJoiner() (joiner, error) {
 	return newLatest(p.Target, features), nil
 }
 
-// columns are those of the table that are read for a joiner.
-func (p *part) columns(j joiner) []string {
+// columns are those of the table that are read: its keys, its time, and others.
+func (p *part) columns(others []string) []string {
 	spec := p.Table.Spec()
-	return append(append(feature.Schema(spec.Keys).Names(), spec.Time), j.columns()...)
+	return append(append(feature.Schema(spec.Keys).Names(), spec.Time), others...)
 }

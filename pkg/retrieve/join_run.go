@@ -36,7 +36,8 @@ func newJoin(o Options, spine Spine, parts []Part, fn func(arrow.Record) error) 
 	if j.time, err = spine.timeColumn(); err != nil {
 		return nil, err
 	}
-	if err := spine.checkNames(parts); err != nil {
+	columns, err := Result(spine.Schema, parts)
+	if err != nil {
 		return nil, err
 	}
 	for _, p := range parts {
@@ -48,10 +49,6 @@ func newJoin(o Options, spine Spine, parts []Part, fn func(arrow.Record) error) 
 			return nil, err
 		}
 		j.parts = append(j.parts, prepared)
-	}
-	columns, err := Result(spine.Schema, parts)
-	if err != nil {
-		return nil, err
 	}
 	j.schema, j.budget = record.ArrowSchema(columns), newBudget(o, j.parts)
 	return j, nil

@@ -26,6 +26,14 @@ func Pins(parts []Part) []Pin {
 	return pins
 }
 
+// Generation is that of the definitions, the same of all parts; 0 if there are none.
+func Generation(parts []Part) int64 {
+	if len(parts) == 0 {
+		return 0
+	}
+	return parts[0].Target.Generation
+}
+
 // ResolveAt returns the parts that Resolve returned when it found these pins in that
 // generation. offline.ErrHistoryGone: a store was removed, or its log does not tell
 // that version any more.

@@ -72,7 +72,7 @@ func (r *keyRange) open() {
 			files = append(files, f)
 		}
 	}
-	columns := r.part.columns(r.joiner)
+	columns := r.part.columns(r.joiner.columns())
 	rows, stay := openFiles(r.fileBytes, len(files), len(columns))
 	if r.stay, r.batchRows = stay, batchRows; !stay {
 		r.batchRows = longBatchRows

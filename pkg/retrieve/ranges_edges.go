@@ -124,13 +124,10 @@ func (w *windowRange) run(ctx context.Context) error {
 func (w *windowRange) eachTile(ctx context.Context, add func(arrow.Record) error) error {
 	keys := len(w.walk.part.keys)
 	return w.walk.each(ctx, func(rec arrow.Record, rows []int32) error {
-		columns := slices.Clone(rec.Columns()[:keys])
-		columns = append(columns, rec.Column(len(w.walk.part.Target.Keys)))
-		for i, column := range columns {
-			var err error
-			if columns[i], err = record.Take(column, rows); err != nil {
-				return err
-			}
+		starts := rec.Column(len(w.walk.part.Target.Keys))
+		columns, err := takeColumns(append(slices.Clone(rec.Columns()[:keys]), starts), rows)
+		if err != nil {
+			return err
 		}
 		return add(array.NewRecord(w.join.spine.schema, columns, int64(len(rows))))
 	})

@@ -36,6 +36,13 @@ func Resolve(ctx context.Context, e *materialize.Engine, names Names, now window
 
 // resolve is Resolve as of a generation.
 func resolve(ctx context.Context, e *materialize.Engine, as registry.Generation, names Names, now window.Time) ([]Part, error) {
+	return partsOf(ctx, e, as, names, func(g *registry.Serving, taken feature.ServiceView) (Part, error) {
+		return newPart(ctx, e, g, taken, now)
+	})
+}
+
+// partsOf makes the parts of what is named as of a generation.
+func partsOf(ctx context.Context, e *materialize.Engine, as registry.Generation, names Names, newPart func(*registry.Serving, feature.ServiceView) (Part, error)) ([]Part, error) {
 	g, err := e.Registry.Serving(ctx, as)
 	if err != nil {
 		return nil, err
@@ -49,7 +56,7 @@ func resolve(ctx context.Context, e *materialize.Engine, as registry.Generation,
 		if len(taken.Features) == 0 { // the store that serves has none of them yet
 			continue
 		}
-		part, err := newPart(ctx, e, g, taken, now)
+		part, err := newPart(g, taken)
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +132,16 @@ func Keys(parts []Part) feature.Schema {
 		}
 	}
 	return keys
+}
+
+// Known returns the columns of a spine whose types are not left to its file: the join
+// keys, and the time if it is named.
+func Known(parts []Part, timestampKey string) feature.Schema {
+	known := Keys(parts)
+	if _, ok := known.Lookup(timestampKey); timestampKey != "" && !ok {
+		known = append(known, feature.Field{Name: timestampKey, Type: feature.Timestamp})
+	}
+	return known
 }
 
 // Result returns the columns of what Join makes of a spine; ErrSpine, if two have one

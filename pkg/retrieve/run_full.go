@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
@@ -17,12 +16,9 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// timestampColumn is the end of the windows of a row of a run's features.
-const timestampColumn = "timestamp"
-
 func fullSchema(t *materialize.Target) (feature.Schema, error) {
 	features, err := t.View.Features()
-	schema := append(feature.Schema(t.View.JoinKeys()), feature.Field{Name: timestampColumn, Type: feature.Timestamp})
+	schema := append(feature.Schema(t.View.JoinKeys()), feature.Field{Name: TimestampColumn, Type: feature.Timestamp})
 	return append(schema, features...), err
 }
 
@@ -239,18 +235,8 @@ func (t *tileEnds) write(features []arrow.Array) error {
 		}
 		columns = append(columns, column)
 	}
-	columns = append(columns, timestamps(t.batch.times))
+	columns = append(columns, timeColumn(t.batch.times))
 	rec := array.NewRecord(record.ArrowSchema(t.run.Schema), append(slices.Clone(columns), features...), int64(len(t.batch.times)))
 	defer rec.Release()
 	return t.fn(rec)
-}
-
-func timestamps(times []window.Time) arrow.Array {
-	builder := array.NewTimestampBuilder(memory.DefaultAllocator, record.ArrowType(feature.Timestamp).(*arrow.TimestampType))
-	defer builder.Release()
-	builder.Reserve(len(times))
-	for _, at := range times {
-		builder.UnsafeAppend(arrow.Timestamp(at))
-	}
-	return builder.NewArray()
 }

@@ -6,11 +6,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/record"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // Columns of a run's tiles, named as Tecton's.
@@ -88,7 +88,8 @@ func (r *Run) partial(tiles arrow.Record, fn func(arrow.Record) error) error {
 	if !ok {
 		return fmt.Errorf("column %s has type %s, want a timestamp", tiles.ColumnName(keys), tiles.Column(keys).DataType())
 	}
-	ends := moved(starts, r.target.View.Interval().Microseconds())
+	interval := r.target.View.Interval()
+	ends := timesOf(starts, func(start window.Time) window.Time { return start.Add(interval) })
 	defer ends.Release()
 	columns := append([]arrow.Array{}, tiles.Columns()[:keys+1]...)
 	columns = append(columns, ends)
@@ -99,15 +100,4 @@ func (r *Run) partial(tiles arrow.Record, fn func(arrow.Record) error) error {
 	rec := array.NewRecord(record.ArrowSchema(r.Schema), columns, tiles.NumRows())
 	defer rec.Release()
 	return fn(rec)
-}
-
-// moved returns times that are so many microseconds later.
-func moved(times *array.Timestamp, by int64) arrow.Array {
-	builder := array.NewTimestampBuilder(memory.DefaultAllocator, times.DataType().(*arrow.TimestampType))
-	defer builder.Release()
-	builder.Reserve(times.Len())
-	for _, at := range times.TimestampValues() {
-		builder.UnsafeAppend(at + arrow.Timestamp(by))
-	}
-	return builder.NewArray()
 }

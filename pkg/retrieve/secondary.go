@@ -17,11 +17,8 @@ import (
 )
 
 // ErrSecondaryKeys is a window of an entity with more values of
-// aggregation_secondary_key than a list may have; they are not served online either.
+// aggregation_secondary_key than feature.MaxSecondaryKeys.
 var ErrSecondaryKeys = errors.New("too many values of aggregation_secondary_key")
-
-// maxSecondaryKeys is how many of them one window of an entity may hold.
-const maxSecondaryKeys = 1000
 
 // secondary numbers the values of aggregation_secondary_key in a batch.
 type secondary struct {
@@ -123,9 +120,9 @@ func (w *windows) fillByKey(t *timeWindow, key int32, edges []window.Time) error
 			if group < 0 {
 				continue
 			}
-			if s.counts[edge+1]++; s.counts[edge+1] > maxSecondaryKeys {
+			if s.counts[edge+1]++; s.counts[edge+1] > feature.MaxSecondaryKeys {
 				return fmt.Errorf("%w: %s has more than %d of %s in a window for an entity at %v. Shorten the window, or let the SQL keep fewer",
-					ErrSecondaryKeys, s.view, maxSecondaryKeys, s.fields[0].Name, edges[edge])
+					ErrSecondaryKeys, s.view, feature.MaxSecondaryKeys, s.fields[0].Name, edges[edge])
 			}
 			s.found = append(s.found, found{int32(edge), id, group})
 		}

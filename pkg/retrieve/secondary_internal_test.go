@@ -65,15 +65,15 @@ func TestMoreSecondaryKeysThanAListTakesAreAnError(t *testing.T) {
 		}
 		return out
 	}
-	got := joined(t, target, asksAt(hour, 2*hour), tiles(maxSecondaryKeys))
-	require.Equal(t, maxSecondaryKeys, got[0][0].Len())
-	require.Equal(t, maxSecondaryKeys, got[1][1].Len())
+	got := joined(t, target, asksAt(hour, 2*hour), tiles(feature.MaxSecondaryKeys))
+	require.Equal(t, feature.MaxSecondaryKeys, got[0][0].Len())
+	require.Equal(t, feature.MaxSecondaryKeys, got[1][1].Len())
 
 	j, err := newWindows(target, []int{0})
 	require.NoError(t, err)
 	batch, keys := batchOf(asksAt(2*hour, 3*hour+time.Minute))
 	j.begin(batch)
-	addFile(t, target, j, keys, tiles(maxSecondaryKeys+1), 1000)
+	addFile(t, target, j, keys, tiles(feature.MaxSecondaryKeys+1), 1000)
 	_, err = j.end()
 	require.ErrorIs(t, err, ErrSecondaryKeys)
 	require.EqualError(t, err, "too many values of aggregation_secondary_key: plays has more than 1000 of page in a window "+

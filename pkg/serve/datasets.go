@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -58,9 +57,7 @@ func parseDatasetAsk(r *http.Request, allowed ...string) (datasetAsk, error) {
 // datasetHandler answers with a document.
 func (s *Server) datasetHandler(o HistoricalOptions, handle func(context.Context, datasetAsk) (any, error), allowed ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// A writer that knows no deadlines has no connection that could be slow.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * o.Timeout))
-		ctx, cancel := context.WithTimeout(r.Context(), o.Timeout)
+		ctx, cancel := o.bounded(w, r)
 		defer cancel()
 		ask, err := parseDatasetAsk(r, allowed...)
 		var answer any
@@ -109,12 +106,11 @@ func (s *Server) deleteDataset(ctx context.Context, ask datasetAsk) (any, error)
 
 func (s *Server) remakeDataset(o retrieve.Options, slots chan struct{}) func(context.Context, datasetAsk) (any, error) {
 	return func(ctx context.Context, ask datasetAsk) (any, error) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		default:
-			return nil, fail(api.ResourceExhausted, "Remake exceeded the concurrent request limit, please retry later")
+		leave, err := enter(slots, "Remake")
+		if err != nil {
+			return nil, err
 		}
+		defer leave()
 		d, err := s.datasets.Describe(ctx, ask.workspace, ask.name)
 		if err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/retrieve"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // parseSave returns whether a result is to be saved, and the name if one is given.
@@ -42,10 +43,7 @@ func (s *Server) saveResult(ctx context.Context, o HistoricalOptions, request hi
 	if s.datasets == nil {
 		return historicalResult{}, fail(api.FailedPrecondition, "this server keeps no datasets: leave out save and save_as")
 	}
-	name := request.saveAs
-	if name == "" {
-		name = dataset.NewName(request.names.View+request.names.Service, s.clock.Now())
-	}
+	name := request.dataset(s.clock.Now())
 	kept, err := s.datasets.Create(ctx, request.names.Workspace, name, schema)
 	if err != nil {
 		return historicalResult{}, err
@@ -80,6 +78,14 @@ func (s *Server) saveResult(ctx context.Context, o HistoricalOptions, request hi
 	return result, nil
 }
 
+// dataset is the name of what is saved.
+func (r historicalRequest) dataset(now window.Time) string {
+	if r.saveAs != "" {
+		return r.saveAs
+	}
+	return dataset.NewName(r.names.View+r.names.Service, now)
+}
+
 // origin tells of what a request is answered.
 func (r historicalRequest) origin(parts []retrieve.Part) dataset.Origin {
 	out := dataset.Origin{
@@ -87,12 +93,10 @@ func (r historicalRequest) origin(parts []retrieve.Part) dataset.Origin {
 			View: r.names.View, Service: r.names.Service, TimestampKey: r.timestampKey,
 			Start: r.start, End: r.end, Entities: r.entities, FromSource: r.fromSource,
 		},
+		Generation: retrieve.Generation(parts),
 	}
 	if !r.fromSource { // whose tables are made for this request
 		out.Views = retrieve.Pins(parts)
-	}
-	for _, p := range parts {
-		out.Generation = p.Target.Generation // the same of all
 	}
 	return out
 }

@@ -2,13 +2,10 @@ package serve
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/tilery/tilery/pkg/api"
-	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/retrieve"
 )
 
@@ -16,16 +13,13 @@ import (
 // take longer than a request may.
 func (s *Server) startDataset(o HistoricalOptions, slots chan struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		default:
-			s.fail(w, r, fail(api.ResourceExhausted, "Datasets exceeded the concurrent request limit, please retry later"))
+		leave, err := enter(slots, "Datasets")
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
-		// A writer that knows no deadlines has no connection that could be slow.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * o.Timeout))
-		ctx, cancel := context.WithTimeout(r.Context(), o.Timeout)
+		defer leave()
+		ctx, cancel := o.bounded(w, r)
 		defer cancel()
 		started, err := s.stageAndStart(ctx, o, w, r)
 		if err != nil {
@@ -40,18 +34,11 @@ func (s *Server) startDataset(o HistoricalOptions, slots chan struct{}) http.Han
 // wrong with a row, the job finds.
 func (s *Server) stageAndStart(ctx context.Context, o HistoricalOptions, w http.ResponseWriter, r *http.Request) (api.StartDatasetResponse, error) {
 	none := api.StartDatasetResponse{}
-	spine, err := unnamedFile(o.Join.ScratchDir)
+	spine, size, err := o.stageBody(w, r)
 	if err != nil {
 		return none, err
 	}
 	defer spine.Close()
-	if err := copyBody(spine, w, r, o.MaxSpine, o.Timeout); err != nil {
-		return none, err
-	}
-	size, err := spine.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return none, fmt.Errorf("size of the spine: %w", err)
-	}
 	request, err := parseHistorical(r, size > 0)
 	switch {
 	case err != nil:
@@ -75,10 +62,7 @@ func (s *Server) stageAndStart(ctx context.Context, o HistoricalOptions, w http.
 	if _, err := retrieve.Result(rows.Schema, parts); err != nil {
 		return none, err
 	}
-	name := request.saveAs
-	if name == "" {
-		name = dataset.NewName(request.names.View+request.names.Service, s.clock.Now())
-	}
+	name := request.dataset(s.clock.Now())
 	staged, err := s.datasets.Stage(ctx, request.names.Workspace, name, request.origin(parts).Request, io.NewSectionReader(spine, 0, size), request.spineFormat)
 	if err != nil {
 		return none, err

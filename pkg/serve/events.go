@@ -39,16 +39,7 @@ func parsePeriod(query url.Values) (p period, err error) {
 }
 
 // interval is all time where there is no bound.
-func (p period) interval() window.Interval {
-	out := window.Interval{Start: window.MinTime, End: window.MaxTime}
-	if p.start != nil {
-		out.Start = *p.start
-	}
-	if p.end != nil {
-		out.End = *p.end
-	}
-	return out
-}
+func (p period) interval() window.Interval { return window.Between(p.start, p.end) }
 
 // parseBody reports whether the body is entities.
 func parseBody(query url.Values, hasBody bool) (bool, error) {

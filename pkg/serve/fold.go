@@ -8,13 +8,10 @@ import (
 
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/api"
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/window"
 )
-
-// maxSecondaryKeys is how many values of a secondary key one window of an entity
-// may hold to be served.
-const maxSecondaryKeys = 1000
 
 // fold merges the tiles of an entity by the segments of a grid.
 type fold struct {
@@ -71,7 +68,7 @@ func (f *fold) merge(key string, segment int, state []byte) error {
 	groups := f.keys[key]
 	if groups == nil {
 		// Each key is one of a window's, so one window at least has too many.
-		if len(f.keys) == maxSecondaryKeys*len(f.windows) {
+		if len(f.keys) == feature.MaxSecondaryKeys*len(f.windows) {
 			return f.tooManyKeys()
 		}
 		groups = slices.Repeat([]int32{-1}, f.grid.segments)
@@ -93,7 +90,7 @@ func (f *fold) merge(key string, segment int, state []byte) error {
 
 func (f *fold) tooManyKeys() error {
 	return fail(api.FailedPrecondition, "FeatureView: %s has more than %d values of %s in a window for these join keys, the most that are served. Shorten the window, or let the SQL keep fewer.",
-		f.target.View.Name, maxSecondaryKeys, f.secondary[0].Name)
+		f.target.View.Name, feature.MaxSecondaryKeys, f.secondary[0].Name)
 }
 
 // intervals returns, by interval of the grid, the group of a key; -1: no tile.

@@ -65,16 +65,13 @@ type makeFile func(context.Context, HistoricalOptions, http.ResponseWriter, *htt
 // first byte is sent: what fails midway is an error, never half a file.
 func (s *Server) fileHandler(name string, o HistoricalOptions, slots chan struct{}, produce makeFile) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		default:
-			s.fail(w, r, fail(api.ResourceExhausted, "%s exceeded the concurrent request limit, please retry later", name))
+		leave, err := enter(slots, name)
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
-		// A writer that knows no deadlines has no connection that could be slow.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * o.Timeout))
-		ctx, cancel := context.WithTimeout(r.Context(), o.Timeout)
+		defer leave()
+		ctx, cancel := o.bounded(w, r)
 		defer cancel()
 		result, err := produce(ctx, o, w, r)
 		if err != nil {
@@ -84,6 +81,13 @@ func (s *Server) fileHandler(name string, o HistoricalOptions, slots chan struct
 		defer result.file.Close()
 		s.sendHistorical(w, r, result)
 	}
+}
+
+// bounded bounds the time for a request and for sending its answer.
+func (o HistoricalOptions) bounded(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+	// A writer that knows no deadlines has no connection that could be slow.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * o.Timeout))
+	return context.WithTimeout(r.Context(), o.Timeout)
 }
 
 // historicalResult is an answer before it is sent.
@@ -100,18 +104,11 @@ type historicalResult struct {
 // makeHistorical reads the whole request before it refuses any of it: one who is
 // still sending would see a broken connection and no answer.
 func (s *Server) makeHistorical(ctx context.Context, o HistoricalOptions, w http.ResponseWriter, r *http.Request) (historicalResult, error) {
-	spine, err := unnamedFile(o.Join.ScratchDir)
+	spine, size, err := o.stageBody(w, r)
 	if err != nil {
 		return historicalResult{}, err
 	}
 	defer spine.Close()
-	if err := copyBody(spine, w, r, o.MaxSpine, o.Timeout); err != nil {
-		return historicalResult{}, err
-	}
-	size, err := spine.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return historicalResult{}, fmt.Errorf("size of the spine: %w", err)
-	}
 	request, err := parseHistorical(r, size > 0)
 	if err != nil {
 		return historicalResult{}, err
@@ -246,6 +243,23 @@ func historicalError(err error) error {
 		return fail(api.Unavailable, "files of the store were replaced while they were read: try again")
 	}
 	return computeError(err)
+}
+
+// stageBody copies the body of a request, of that size, to a file without a name, which
+// the caller closes.
+func (o HistoricalOptions) stageBody(w http.ResponseWriter, r *http.Request) (_ *os.File, size int64, err error) {
+	body, err := unnamedFile(o.Join.ScratchDir)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err = copyBody(body, w, r, o.MaxSpine, o.Timeout); err == nil {
+		size, err = body.Seek(0, io.SeekCurrent)
+	}
+	if err != nil {
+		body.Close()
+		return nil, 0, err
+	}
+	return body, size, nil
 }
 
 // unnamedFile makes a file that is gone when it is closed, or when the process ends.

@@ -151,10 +151,7 @@ func spineFormat(parameter, contentType string) (frame.Format, error) {
 // openSpine reads the spine's columns. The join keys among them, and the time if it is
 // named, have the types that the parts need: text that looks like numbers stays text.
 func openSpine(file io.ReaderAt, size, memory int64, request historicalRequest, parts []retrieve.Part) (retrieve.Spine, io.Closer, error) {
-	known := retrieve.Keys(parts)
-	if _, ok := known.Lookup(request.timestampKey); request.timestampKey != "" && !ok {
-		known = append(known, feature.Field{Name: request.timestampKey, Type: feature.Timestamp})
-	}
+	known := retrieve.Known(parts, request.timestampKey)
 	reader, err := frame.Open(file, size, request.spineFormat, frame.Options{Known: known, MemoryBytes: memory})
 	if err != nil {
 		return retrieve.Spine{}, nil, fmt.Errorf("read the spine: %w", err)

@@ -2,8 +2,6 @@ package serve
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -58,18 +56,11 @@ func parseRange(r *http.Request, hasBody bool) (out historicalRequest, maxLookba
 
 // makeRange reads the whole request before it refuses any of it, as makeHistorical.
 func (s *Server) makeRange(ctx context.Context, o HistoricalOptions, w http.ResponseWriter, r *http.Request) (_ historicalResult, err error) {
-	body, err := unnamedFile(o.Join.ScratchDir)
+	body, size, err := o.stageBody(w, r)
 	if err != nil {
 		return historicalResult{}, err
 	}
 	defer body.Close()
-	if err := copyBody(body, w, r, o.MaxSpine, o.Timeout); err != nil {
-		return historicalResult{}, err
-	}
-	size, err := body.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return historicalResult{}, fmt.Errorf("size of the entities: %w", err)
-	}
 	request, maxLookback, err := parseRange(r, size > 0)
 	if err != nil {
 		return historicalResult{}, err

@@ -41,20 +41,14 @@ func (r *runRequest) close() {
 
 // makeRun reads the whole request before it refuses any of it, as makeHistorical.
 func (s *Server) makeRun(ctx context.Context, o HistoricalOptions, w http.ResponseWriter, r *http.Request) (historicalResult, error) {
-	body, err := unnamedFile(o.Join.ScratchDir)
+	body, size, err := o.stageBody(w, r)
 	if err != nil {
 		return historicalResult{}, err
 	}
 	defer body.Close()
-	if err := copyBody(body, w, r, o.MaxSpine, o.Timeout); err != nil {
-		return historicalResult{}, err
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return historicalResult{}, fmt.Errorf("read the request: %w", err)
-	}
 	request := &runRequest{mocks: map[string]retrieve.Mock{}}
 	defer request.close()
-	if err := request.parse(r, body, o.Join.ScratchDir); err != nil {
+	if err := request.parse(r, io.NewSectionReader(body, 0, size), o.Join.ScratchDir); err != nil {
 		return historicalResult{}, err
 	}
 	target, err := s.engine.Target(ctx, request.Workspace, 0, request.View)

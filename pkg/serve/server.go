@@ -149,13 +149,12 @@ type endpoint struct {
 
 func (s *Server) handler(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case e.slots <- struct{}{}:
-			defer func() { <-e.slots }()
-		default:
-			s.fail(w, r, fail(api.ResourceExhausted, "%s exceeded the concurrent request limit, please retry later", e.name))
+		leave, err := enter(e.slots, e.name)
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
+		defer leave()
 		ctx, cancel := context.WithTimeout(r.Context(), e.timeout)
 		defer cancel()
 		body, err := readBody(w, r, e)
@@ -169,6 +168,16 @@ func (s *Server) handler(e endpoint) http.HandlerFunc {
 			return
 		}
 		s.write(w, r, http.StatusOK, response)
+	}
+}
+
+// enter takes a slot, which leave gives back. There is no waiting for one.
+func enter(slots chan struct{}, name string) (leave func(), err error) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	default:
+		return nil, fail(api.ResourceExhausted, "%s exceeded the concurrent request limit, please retry later", name)
 	}
 }
 

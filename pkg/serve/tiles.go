@@ -116,7 +116,7 @@ func (f *fold) finishByKey(out *vector) error {
 		add(w, func() feature.Value { return f.list(i, groups[w]) })
 	}
 	for w := range f.windows {
-		if len(keys[w]) > maxSecondaryKeys {
+		if len(keys[w]) > feature.MaxSecondaryKeys {
 			return f.tooManyKeys()
 		}
 		add(w, func() feature.Value { return feature.ArrayValue(f.secondary[0].Type, keys[w]) })

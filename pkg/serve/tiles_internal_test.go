@@ -149,16 +149,16 @@ func manyPages(t *testing.T, ofHour, ofDay int) (*tiles, window.Time, []online.I
 
 func TestSecondaryKeysAreServedUpToTheirBound(t *testing.T) {
 	t.Parallel()
-	read, edge, items := manyPages(t, 7, maxSecondaryKeys)
+	read, edge, items := manyPages(t, 7, feature.MaxSecondaryKeys)
 	got, err := read.answer(edge, items)
 	require.NoError(t, err)
 	n := len(visitFunctions)
 	require.Equal(t, 7, got.values[0].Len())
-	require.Equal(t, maxSecondaryKeys, got.values[n].Len())
+	require.Equal(t, feature.MaxSecondaryKeys, got.values[n].Len())
 	require.Equal(t, 7, got.values[2*n].Len(), "the keys of the hour")
-	require.Equal(t, maxSecondaryKeys, got.values[2*n+1].Len(), "those of the day")
+	require.Equal(t, feature.MaxSecondaryKeys, got.values[2*n+1].Len(), "those of the day")
 
-	for name, most := range map[string]int{"one more": maxSecondaryKeys + 1, "more than all windows hold": 2*maxSecondaryKeys + 1} {
+	for name, most := range map[string]int{"one more": feature.MaxSecondaryKeys + 1, "more than all windows hold": 2*feature.MaxSecondaryKeys + 1} {
 		read, edge, items := manyPages(t, 7, most)
 		_, err := read.answer(edge, items)
 		var answer *api.Error
@@ -175,7 +175,7 @@ func TestSecondaryKeysThatNoWindowHoldsAreNotCounted(t *testing.T) {
 	target := visitTarget(t, time.Hour, 0, true, windows)
 	edge := window.Time(48 * time.Hour.Microseconds())
 	var events []visit
-	for i := range int64(3 * maxSecondaryKeys) {
+	for i := range int64(3 * feature.MaxSecondaryKeys) {
 		events = append(events, visit{at: edge.Add(-2 * time.Hour), page: new(i)})
 	}
 	read := newTiles(target)

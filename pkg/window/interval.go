@@ -12,6 +12,18 @@ type Interval struct {
 	End   Time `json:"end"`
 }
 
+// Between returns the time from start until before end; nil: there is no bound.
+func Between(start, end *Time) Interval {
+	out := Interval{Start: MinTime, End: MaxTime}
+	if start != nil {
+		out.Start = *start
+	}
+	if end != nil {
+		out.End = *end
+	}
+	return out
+}
+
 // Empty reports whether no instant lies in i.
 func (i Interval) Empty() bool { return i.End <= i.Start }
 

@@ -44,19 +44,19 @@ func valuesOf(of arrow.DataType, stored parquet.Type) pageValues {
 		}
 	case arrow.INT32:
 		if stored == parquet.Types.Int32 {
-			return &fixedValues[uint32]{cast: arrow.Uint32Traits.CastFromBytes, bytes: arrow.Uint32Traits.CastToBytes}
+			return &fixedValues[uint32]{bytes: arrow.Uint32Traits.CastToBytes}
 		}
 	case arrow.FLOAT32:
 		if stored == parquet.Types.Float {
-			return &fixedValues[uint32]{cast: arrow.Uint32Traits.CastFromBytes, bytes: arrow.Uint32Traits.CastToBytes}
+			return &fixedValues[uint32]{bytes: arrow.Uint32Traits.CastToBytes}
 		}
 	case arrow.INT64, arrow.TIMESTAMP:
 		if stored == parquet.Types.Int64 {
-			return &fixedValues[uint64]{cast: arrow.Uint64Traits.CastFromBytes, bytes: arrow.Uint64Traits.CastToBytes}
+			return &fixedValues[uint64]{bytes: arrow.Uint64Traits.CastToBytes}
 		}
 	case arrow.FLOAT64:
 		if stored == parquet.Types.Double {
-			return &fixedValues[uint64]{cast: arrow.Uint64Traits.CastFromBytes, bytes: arrow.Uint64Traits.CastToBytes}
+			return &fixedValues[uint64]{bytes: arrow.Uint64Traits.CastToBytes}
 		}
 	case arrow.STRING, arrow.BINARY:
 		if stored == parquet.Types.ByteArray {

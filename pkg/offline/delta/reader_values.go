@@ -49,7 +49,6 @@ func (c *codes) next(n, limit int) ([]uint32, error) {
 
 // fixedValues are numbers of four or eight bytes.
 type fixedValues[T uint32 | uint64] struct {
-	cast  func([]byte) []T
 	bytes func([]T) []byte
 
 	out   []T

@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
@@ -142,7 +143,7 @@ func (o options) measure(ctx context.Context, out io.Writer) (pairs []pair, peak
 		pairs = append(pairs, p)
 		fmt.Fprintf(out, "run %d: tilery %.2f s, duckdb %.2f s, equal: %v\n", i+1, p.tilery.seconds, p.duckdb.seconds, p.tilery.result)
 	}
-	peak, err = s.peakMemory()
+	peak, err = report.PeakMemory(strconv.Itoa(s.worker.Process.Pid))
 	return pairs, peak, err
 }
 

@@ -254,21 +254,6 @@ func (s *stack) liveFiles(view string) ([]string, error) {
 	return files, nil
 }
 
-// peakMemory is the most that the worker had resident at any time, in bytes.
-func (s *stack) peakMemory() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.worker.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			return kilobytes << 10, err
-		}
-	}
-	return 0, errors.New("/proc tells no VmHWM")
-}
-
 // quiet drops what Temporal's client logs.
 type quiet struct{}
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -128,7 +127,7 @@ func (o options) runSide(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	seconds := time.Since(start).Seconds()
-	peak, err := peakMemory()
+	peak, err := report.PeakMemory("self")
 	if err != nil {
 		return err
 	}
@@ -156,21 +155,6 @@ func (o options) runTilery(ctx context.Context, name string) error {
 	}
 	limits := retrieve.Options{MemoryBytes: o.memory, Threads: o.threads, ScratchDir: v.Scratch()}
 	return v.Join(ctx, limits, o.spineFile(name), "instant", o.resultFile(name, "tilery"))
-}
-
-// peakMemory is the most that this process had resident at any time, in bytes.
-func peakMemory() (int64, error) {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(data)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			return kilobytes << 10, err
-		}
-	}
-	return 0, errors.New("/proc tells no VmHWM")
 }
 
 // compare fails unless a side made the rows that Tilery made, whatever their order.

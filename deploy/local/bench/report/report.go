@@ -1,13 +1,15 @@
 // Package report prints what a benchmark found, as the one line of JSON that each
-// ends with.
+// ends with, and measures what all of them do.
 package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -62,4 +64,20 @@ func loadAverage() ([]json.Number, error) {
 		load = append(load, json.Number(field))
 	}
 	return load, nil
+}
+
+// PeakMemory is the most that a process, by its number or "self", had resident at any
+// time, in bytes.
+func PeakMemory(process string) (int64, error) {
+	data, err := os.ReadFile("/proc/" + process + "/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, errors.New("/proc tells no VmHWM")
 }

@@ -1,7 +1,6 @@
 package stored
 
 import (
-	"bufio"
 	"errors"
 	"os"
 
@@ -16,16 +15,12 @@ func write(path string, schema feature.Schema, fill func(frame.Writer) error) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	buffered := bufio.NewWriterSize(file, 1<<20)
-	w, err := frame.NewWriter(buffered, frame.Parquet, schema)
+	w, err := frame.NewWriter(file, frame.Parquet, schema)
 	if err != nil {
 		return err
 	}
 	if err := fill(w); err != nil {
 		return errors.Join(err, w.Close())
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return buffered.Flush()
+	return w.Close()
 }
