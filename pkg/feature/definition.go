@@ -159,6 +159,21 @@ type BatchFeatureView struct {
 	Tests []ViewTest `json:"tests,omitempty"`
 }
 
+// FeatureTable declares features that are computed elsewhere and ingested.
+type FeatureTable struct { //nolint:revive // its kind in definitions
+	Metadata
+	Entities []string `json:"entities"`
+	// Schema are the columns of what is ingested: the join keys, exactly one Timestamp,
+	// and the features.
+	Schema Schema `json:"schema"`
+	// TTL is how long a row is served after its timestamp, in whole seconds; zero is for ever.
+	TTL Duration `json:"ttl,omitempty"`
+	// OnlineServingIndex are the join keys that a query must give, as of a view.
+	OnlineServingIndex []string `json:"online_serving_index,omitempty"`
+	Online             bool     `json:"online,omitempty"`
+	Offline            bool     `json:"offline,omitempty"`
+}
+
 // FeatureService is a set of features that a model uses.
 type FeatureService struct { //nolint:revive // its kind in definitions; Service is the resolved one
 	Metadata
@@ -183,6 +198,7 @@ type Repository struct {
 	Entities          []Entity           `json:"entities,omitempty"`
 	BatchSources      []BatchSource      `json:"batch_sources,omitempty"`
 	BatchFeatureViews []BatchFeatureView `json:"batch_feature_views,omitempty"`
+	FeatureTables     []FeatureTable     `json:"feature_tables,omitempty"`
 	FeatureServices   []FeatureService   `json:"feature_services,omitempty"`
 }
 
@@ -199,6 +215,11 @@ func (r *Repository) BatchSource(name string) (BatchSource, bool) {
 // BatchFeatureView returns the view of that name.
 func (r *Repository) BatchFeatureView(name string) (BatchFeatureView, bool) {
 	return lookup(r.BatchFeatureViews, name, func(v BatchFeatureView) string { return v.Name })
+}
+
+// FeatureTable returns the feature table of that name.
+func (r *Repository) FeatureTable(name string) (FeatureTable, bool) {
+	return lookup(r.FeatureTables, name, func(t FeatureTable) string { return t.Name })
 }
 
 // FeatureService returns the service of that name.

@@ -32,6 +32,7 @@ type fingerprinted struct {
 	Schedule       time.Duration
 	Features       Schema `json:",omitempty"` // of rows; tiles have Partials
 	SecondaryKey   string `json:",omitempty"`
+	Ingested       bool   `json:",omitempty"`
 }
 
 type fingerprintedSource struct {
@@ -55,7 +56,7 @@ type fingerprintedSource struct {
 func (v View) Fingerprint() (string, error) {
 	f := fingerprinted{
 		Format: fingerprintFormat, Mode: v.Mode, SQL: strings.TrimSpace(v.Transformation), Sources: v.fingerprintedSources(),
-		JoinKeys: v.JoinKeys(), SecondaryKey: v.AggregationSecondaryKey, TimestampField: v.TimestampField, Interval: v.Interval(), Schedule: v.Schedule(),
+		JoinKeys: v.JoinKeys(), SecondaryKey: v.AggregationSecondaryKey, TimestampField: v.TimestampField, Interval: v.Interval(), Schedule: v.Schedule(), Ingested: v.Ingested,
 	}
 	var err error
 	if v.Aggregated() {

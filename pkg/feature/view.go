@@ -10,11 +10,13 @@ import (
 )
 
 // View is a feature view together with what it refers to: all that an engine
-// needs to compute, store and serve it.
+// needs to compute, store and serve it. A feature table is one whose rows are
+// ingested: it has no sources and no windows.
 type View struct {
 	BatchFeatureView
 	Entities []Entity
 	Sources  []Source
+	Ingested bool // a feature table
 }
 
 // Source is a source together with how the view sees it.
@@ -32,14 +34,19 @@ func (s Source) Visible(i window.Interval) window.Interval {
 	return window.Interval{Start: max(window.MinTime, i.Start.Add(time.Duration(s.StartTimeOffset))), End: i.End}
 }
 
-// View resolves the view of that name. The error says what is missing.
+// View resolves the view or the feature table of that name. The error says what is
+// missing.
 func (r *Repository) View(name string) (View, error) {
 	definition, ok := r.BatchFeatureView(name)
-	if !ok {
-		return View{}, fmt.Errorf("no feature view %q", name)
-	}
 	v := View{BatchFeatureView: definition}
-	for _, entity := range definition.Entities {
+	if !ok {
+		table, ok := r.FeatureTable(name)
+		if !ok {
+			return View{}, fmt.Errorf("no feature view %q", name)
+		}
+		v = table.view()
+	}
+	for _, entity := range v.BatchFeatureView.Entities {
 		e, ok := r.Entity(entity)
 		if !ok {
 			return View{}, fmt.Errorf("feature view %q: no entity %q", name, entity)
@@ -182,8 +189,12 @@ func (v View) WildcardJoinKey() (string, bool) {
 
 // DataDelay returns the longest delay of the view's sources, which Tecton calls
 // max_source_data_delay: the job of a window that ends at E may start at
-// E + DataDelay.
+// E + DataDelay. Of a feature table it is a microsecond less than nothing, see
+// FeatureTable.
 func (v View) DataDelay() time.Duration {
+	if v.Ingested {
+		return -time.Microsecond
+	}
 	var delay time.Duration
 	for _, s := range v.Sources {
 		delay = max(delay, time.Duration(s.BatchConfig.DataDelay))

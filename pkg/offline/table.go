@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -33,6 +34,10 @@ type Spec struct {
 	Schema    *arrow.Schema    // all columns in order
 	Step      time.Duration    // length of a window: the unit of coverage
 	Partition window.Partition // files never cross it; chosen when the table is created, an existing one keeps its own
+	// Sequence is the last column of Schema, an Int64, of a table whose rows belong to
+	// no window: of rows with equal keys and time the one with the greatest counts, and
+	// compaction keeps only that. Step is zero then. Empty: rows belong to windows.
+	Sequence string
 }
 
 // File is a data file of a table.
@@ -48,16 +53,22 @@ type File struct {
 	Stats     string      `json:"stats"`      // Delta statistics, a JSON text
 }
 
-// Build is a window whose rows are durable and not yet visible. It is a small
-// JSON document, so that it can travel by reference between activities.
+// Build is rows that are durable and not yet visible: those of a window or, in a
+// table with a Sequence, of what Append names. It is a small JSON document, so that it
+// can travel by reference between activities.
 type Build struct {
-	Window window.Interval `json:"window"`
+	Window window.Interval `json:"window,omitzero"`
+	// Append names what was ingested; a commit adds the rows of one name once.
+	Append string `json:"append,omitempty"`
 	// ReadAt is when the sources were read: the start of the attempt, told by
 	// one server for all attempts. The build with the latest ReadAt wins.
-	ReadAt window.Time `json:"read_at"`
-	Files  []File      `json:"files"` // none: the window is empty
-	Rows   int64       `json:"rows"`
-	Bytes  int64       `json:"bytes"`
+	ReadAt window.Time `json:"read_at,omitzero"`
+	// Fence is the table's before the sources were read, or before what is ingested
+	// was accepted: the commit leaves out the rows of keys that were erased since.
+	Fence int64  `json:"fence,omitempty"`
+	Files []File `json:"files"` // none: the window is empty
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"`
 }
 
 // Commit makes builds visible.
@@ -76,7 +87,7 @@ type Outcome string
 // The outcomes; none is a failure.
 const (
 	Committed  Outcome = "committed"  // visible, by this commit or an earlier try of it
-	Done       Outcome = "done"       // the window was covered and overwrite was not asked for
+	Done       Outcome = "done"       // the window was covered and overwrite was not asked for, or the rows were added before
 	Superseded Outcome = "superseded" // a build that read its sources later is in place
 )
 
@@ -92,7 +103,7 @@ type Snapshot struct {
 	Files   []File                      // live files, by path
 	ReadAt  map[window.Time]window.Time // covered windows: start -> ReadAt of the winner
 	Covered window.Set
-	Fence   int64 // of the newest deletion; 0 when there was none
+	Fence   int64 // counts the erasures
 }
 
 // Change is what one version did.
@@ -101,7 +112,48 @@ type Change struct {
 	Windows []window.Interval // committed by it
 	Added   []File
 	Removed []File
-	Online  bool // the online store shall follow it
+	Online  bool    // the online store shall follow it
+	Erased  *KeySet // keys whose rows were erased; what was added is the rest of what was removed then
+}
+
+// KeySet refers to keys that were erased.
+type KeySet struct {
+	// Object is the key in the bucket of the keys as pkg/keyset encodes them. It goes
+	// when the erasure is done everywhere.
+	Object string `json:"object"`
+	Keys   int    `json:"keys"`
+	Digest string `json:"digest"` // of the set
+}
+
+// Erasure removes the rows of keys.
+type Erasure struct {
+	// ID is unique to the erasure, as Commit.ID, and the same for each try of it.
+	ID         string
+	Job        string      // who asked
+	Generation int64       // of the definitions
+	Online     bool        // the online store shall follow it
+	Keys       *keyset.Set // of the first columns of the table
+	Object     string      // where in the bucket the keys are
+	Fields     int         // how many columns a key has
+	// Rewrites were made before, of any files; those that are no longer live are left out.
+	Rewrites   []Rewrite
+	OnProgress func(rows int64)
+}
+
+// Rewrite is a file without the rows of keys.
+type Rewrite struct {
+	Path   string `json:"path"`           // of the file as it was
+	Erased int64  `json:"erased"`         // rows; 0: the file holds none of the keys and stays
+	File   *File  `json:"file,omitempty"` // the other rows, invisible; nil: there are none
+}
+
+// Erased tells what Erase did.
+type Erased struct {
+	Version int64 `json:"version"` // of the commit
+	Fence   int64 `json:"fence"`   // after it
+	Files   int   `json:"files"`   // that held rows of the keys
+	Rows    int64 `json:"rows"`    // erased
+	Bytes   int64 `json:"bytes"`   // of those files
 }
 
 // Store opens tables.
@@ -117,7 +169,11 @@ type Table interface {
 	// NewWriter starts the build of a window. attempt tells the files of two
 	// tries apart; it consists of [A-Za-z0-9._-].
 	NewWriter(ctx context.Context, w window.Interval, readAt window.Time, attempt string) (Writer, error)
-	// Commit makes the builds visible that still may be, in one atomic step.
+	// NewAppender starts a build of rows that belong to no window, in a table with a
+	// Sequence. Rows of equal keys and time are refused.
+	NewAppender(ctx context.Context, attempt string) (Writer, error)
+	// Commit makes the builds visible that still may be, in one atomic step. Rows of
+	// keys that were erased after a build's Fence are left out.
 	Commit(ctx context.Context, c Commit) (CommitResult, error)
 	// Snapshot returns the newest state.
 	Snapshot(ctx context.Context) (Snapshot, error)
@@ -127,6 +183,15 @@ type Table interface {
 	SnapshotAt(ctx context.Context, version int64) (Snapshot, error)
 	// Changes returns what the versions in (after, upTo] did, in order.
 	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
+	// MayHold returns the files of a snapshot that may have rows of keys, by statistics.
+	MayHold(s Snapshot, keys *keyset.Set, fields int) []File
+	// Rewrite makes what Erase puts in a file's place. It may be repeated.
+	Rewrite(ctx context.Context, f File, keys *keyset.Set, fields int, onProgress func(rows int64)) (Rewrite, error)
+	// Erase removes all rows of keys, in one atomic step: of all files that are live
+	// then, those that others committed meanwhile included. Builds that began before
+	// are fenced: their commits leave the keys out. Repeated with its ID, it tells what
+	// it did.
+	Erase(ctx context.Context, e Erasure) (Erased, error)
 	// OpenFile reads a file that a snapshot or a change names. One that was removed
 	// since and vacuumed is ErrHistoryGone.
 	OpenFile(ctx context.Context, f File) (Reader, error)

@@ -79,9 +79,12 @@ const (
 	IfVersion
 )
 
-// Write is the conditional write of one cell.
+// Write is the conditional write of one cell, or with Remove its removal, which leaves
+// nothing behind: its Cell has the version that is compared and nothing else. A cell
+// that is absent stays so. Only who knows that no older writer is left may remove.
 type Write struct {
 	Key       Key
+	Remove    bool
 	Cell      Cell
 	Condition Condition
 	Expected  uint64 // for IfVersion

@@ -1,0 +1,2 @@
+// Package ingest writes data frames into feature tables.
+package ingest
