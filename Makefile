@@ -92,6 +92,10 @@ feast: $(FEAST) ## Compare point-in-time joins of real flights with Feast's, cel
 bench-pit: $(FEAST) ## Time point-in-time joins of a million rows beside DuckDB and Feast; the last line is JSON
 	go -C $(LOCAL) run ./bench/pit -python $(dir $(FEAST))bin/python
 
+.PHONY: bench-online-load
+bench-online-load: $(FEAST) ## Time the load of a million entities into the embedded store beside Feast; the last line is JSON
+	go -C $(LOCAL) run ./bench/online -python $(dir $(FEAST))bin/python
+
 # The architecture tests read the import graph, which the test cache does not
 # see: a cached pass would hide a new import.
 .PHONY: lint

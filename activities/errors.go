@@ -7,7 +7,10 @@ import (
 
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/dataset"
+	"github.com/tilery/tilery/pkg/erase"
 	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/ingest"
+	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
@@ -31,6 +34,7 @@ const (
 	ErrorCorrupt  = "Corrupt"      // a table or a cell is damaged or has another layout
 	ErrorStale    = "StaleBuild"   // files grew too old to be committed: build again
 	ErrorHistory  = "HistoryGone"  // the log ends before the version that the online store follows
+	ErrorFound    = "KeysFound"    // a deletion left rows of its keys
 )
 
 // Types of the errors of attempts, which are retried, and of the last of them.
@@ -54,6 +58,9 @@ var permanent = []struct {
 	{retrieve.ErrSpine, ErrorInput},
 	{frame.ErrData, ErrorInput},
 	{retrieve.ErrNoData, ErrorInput},
+	{ingest.ErrNotFound, ErrorNotFound},
+	{ingest.ErrRefused, ErrorInput},
+	{ingest.ErrTooLarge, ErrorTooLarge},
 	{dataset.ErrExists, ErrorInput},
 	{dataset.ErrName, ErrorInput},
 	{offline.ErrColumns, ErrorInput},
@@ -70,6 +77,10 @@ var permanent = []struct {
 	{online.ErrDamaged, ErrorCorrupt},
 	{online.ErrTooLarge, ErrorTooLarge},
 	{aggregate.ErrDamaged, ErrorCorrupt},
+	{erase.ErrRefused, ErrorInput},
+	{erase.ErrFound, ErrorFound},
+	{keyset.ErrTooMany, ErrorInput},
+	{keyset.ErrDamaged, ErrorCorrupt},
 }
 
 // translate marks the errors that a retry cannot mend. The text says all: as a

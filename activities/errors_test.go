@@ -12,6 +12,8 @@ import (
 	"github.com/tilery/tilery/activities"
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/erase"
+	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
@@ -49,6 +51,9 @@ func TestErrorsAreTranslated(t *testing.T) {
 		{aggregate.ErrDamaged, activities.ErrorCorrupt},
 		{offline.ErrStale, activities.ErrorStale},
 		{offline.ErrHistoryGone, activities.ErrorHistory},
+		{erase.ErrRefused, activities.ErrorInput},
+		{erase.ErrFound, activities.ErrorFound},
+		{keyset.ErrDamaged, activities.ErrorCorrupt},
 
 		{offline.ErrConflict, retried},
 		{materialize.ErrContended, retried},

@@ -48,7 +48,7 @@ func (m *Materialize) gone(ctx context.Context, t Target) (string, error) {
 		if g, err = m.Engine.Registry.Get(ctx, t.Workspace, number); err != nil {
 			return "", err
 		}
-		if _, ok := g.BatchFeatureView(t.View); ok {
+		if g.HasView(t.View) {
 			return fmt.Sprintf("view %s was deleted in generation %d", t.View, number+1), nil
 		}
 	}

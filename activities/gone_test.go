@@ -12,6 +12,14 @@ import (
 // without are the definitions less the view.
 var without = definitions[:strings.LastIndex(definitions, "---")]
 
+// riskTable is a feature table that stores nothing yet.
+const riskTable = `---
+kind: FeatureTable
+name: risk
+entities: [airport]
+schema: [{name: origin, type: String}, {name: scored, type: Timestamp}, {name: score, type: Float64}]
+`
+
 func TestAViewThatIsGoneIsToldApartFromAMisspeltOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -32,6 +40,18 @@ func TestAViewThatIsGoneIsToldApartFromAMisspeltOne(t *testing.T) {
 	require.Empty(t, execute[[]activities.Target](t, w.environment(), "OnlineViews", target))
 	incremental := execute[activities.Plan](t, w.environment(), "PlanIncremental", activities.IncrementalRequest{Target: target, MaxWindows: 1})
 	require.NotEmpty(t, incremental.Skipped)
+}
+
+func TestATableThatIsGoneIsToldApartFromAMisspeltOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.apply(t, "prod", 1, definitions+riskTable+"offline: true\n")
+	w.apply(t, "prod", 2, definitions)
+	request := activities.PlanRequest{Target: activities.Target{Workspace: "prod", View: "risk"}}
+	require.Equal(t, "view risk was deleted in generation 3", execute[activities.Plan](t, w.environment(), "PlanMaterialize", request).Skipped)
+	request.View = "risks"
+	_, err := w.environment().ExecuteActivity("PlanMaterialize", request)
+	require.ErrorContains(t, err, `no feature view "risks"`)
 }
 
 func TestNothingMaterializesInADevelopmentWorkspace(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/tilery/tilery/pkg/erase"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/window"
@@ -42,7 +43,7 @@ func (m *Materialize) reconcileJobs(ctx context.Context, workspace string) (Lost
 			return out, err
 		}
 		for _, job := range jobs {
-			if job.Type != ledger.Batch && job.Type != ledger.Maintenance || job.State.Final() {
+			if job.Type == ledger.Stream || job.State.Final() {
 				continue
 			}
 			if err := m.closeLost(ctx, job, &out); err != nil {
@@ -102,9 +103,17 @@ func (m *Materialize) running(ctx context.Context, job ledger.Job) (bool, error)
 		(newest.GetFirstRunId() == job.RunID || newest.GetExecution().GetRunId() == job.RunID), nil
 }
 
-// done reports whether nothing of a job is left to do. Of maintenance nobody knows.
+// done reports whether nothing of a job is left to do: only of windows it is known, and
+// of a deletion by its receipt.
 func (m *Materialize) done(ctx context.Context, job ledger.Job, last ledger.Record) (bool, error) {
-	if job.Type == ledger.Maintenance {
+	if job.Type == ledger.Deletion && m.Deletions != nil {
+		_, err := m.Deletions.Receipt(ctx, job.Workspace, job.View, job.ID)
+		if errors.Is(err, erase.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	if job.Type != ledger.Batch {
 		return false, nil
 	}
 	stores, err := m.Engine.Stores(ctx, job.Workspace, job.View)

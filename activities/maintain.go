@@ -1,8 +1,10 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -90,19 +92,57 @@ func (m *Materialize) RemoveStores(ctx context.Context, r MaintainRequest) (Main
 	})
 }
 
-// RemoveStaged deletes what the view's jobs handed on and nobody needs any more, and
-// what saves of datasets left in the workspace that failed.
+// RemoveStaged deletes what the view's jobs handed on and nobody needs any more, and of
+// the workspace what saves of datasets left that failed, data frames that nobody
+// ingested, and keys of deletions that have ended.
 func (m *Materialize) RemoveStaged(ctx context.Context, r MaintainRequest) (Maintained, error) {
 	return m.maintain(ctx, r, func(ctx context.Context, step materialize.MaintainRequest) (Maintained, error) {
 		removed, err := m.Engine.RemoveStaged(ctx, r.Workspace, r.View, step)
-		if err != nil || m.Datasets == nil {
+		if err != nil {
 			return removed, err
 		}
-		swept, err := m.Datasets.Sweep(ctx, r.Workspace, r.DryRun)
-		removed.Removed += swept.Objects
-		removed.Bytes += swept.Bytes
-		removed.More = removed.More || swept.More
-		return removed, err
+		if m.Datasets != nil {
+			swept, err := m.Datasets.Sweep(ctx, r.Workspace, r.DryRun)
+			if err != nil {
+				return removed, err
+			}
+			removed.Removed += swept.Objects
+			removed.Bytes += swept.Bytes
+			removed.More = removed.More || swept.More
+		}
+		if r.DryRun { // what follows does not tell what it would remove
+			return removed, nil
+		}
+		before := time.Now().Add(-cmp.Or(m.Engine.Maintenance.Retention, stagedRetention))
+		if m.Frames != nil {
+			frames, err := m.Frames.Sweep(ctx, r.Workspace, before)
+			if removed.Removed += frames; err != nil {
+				return removed, err
+			}
+		}
+		if m.Deletions != nil {
+			keys, err := m.Deletions.Sweep(ctx, r.Workspace, before)
+			if removed.Removed += keys; err != nil {
+				return removed, err
+			}
+		}
+		return removed, nil
+	})
+}
+
+// stagedRetention is how long data frames and keys are kept that no job took, unless the
+// maintenance's retention is configured.
+const stagedRetention = 7 * 24 * time.Hour
+
+// CleanDeletions removes old versions of the view's tables that hold keys which were
+// deleted, once that is due, and says so in the receipts.
+func (m *Materialize) CleanDeletions(ctx context.Context, r MaintainRequest) (Maintained, error) {
+	return m.maintain(ctx, r, func(ctx context.Context, _ materialize.MaintainRequest) (Maintained, error) {
+		if m.Deletions == nil || r.DryRun {
+			return Maintained{}, nil
+		}
+		cleaned, err := m.Deletions.Clean(ctx, r.Workspace, r.View, m.Clock.Now())
+		return Maintained{Removed: int64(cleaned)}, err
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/dataset"
+	"github.com/tilery/tilery/pkg/erase"
+	"github.com/tilery/tilery/pkg/ingest"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 )
@@ -17,8 +19,10 @@ type Materialize struct {
 	Retry  Retry // how long work is tried
 	// MaxJobsPerView is how many jobs of a view run at a time; 0: as many as there are.
 	MaxJobsPerView int
-	// Datasets is swept by maintenance; nil: there are none.
-	Datasets *dataset.Store
+	// Datasets, Frames and Deletions are swept by maintenance; nil: there are none.
+	Datasets  *dataset.Store
+	Frames    *ingest.Engine
+	Deletions *erase.Engine
 }
 
 // Target names a view as of a generation of the definitions.

@@ -15,9 +15,12 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// Types of jobs in the ledger and in searches: materialization and maintenance.
+// Types of jobs in the ledger and in searches: materialization, ingests, deletion
+// of keys and maintenance.
 const (
 	JobTypeBatch       = string(ledger.Batch)
+	JobTypeIngest      = string(ledger.Ingest)
+	JobTypeDeletion    = string(ledger.Deletion)
 	JobTypeMaintenance = string(ledger.Maintenance)
 )
 
@@ -118,6 +121,10 @@ func (m *Materialize) recordFailure(ctx context.Context, t Target, job Job, w wi
 // recordAttempt records how this attempt of an activity ended. It returns why it
 // could not.
 func (m *Materialize) recordAttempt(ctx context.Context, t Target, job Job, w window.Interval, failure error) (unrecorded string) {
+	return recordAttempt(ctx, m.Engine.Ledger, t, job, w, failure)
+}
+
+func recordAttempt(ctx context.Context, l *ledger.Ledger, t Target, job Job, w window.Interval, failure error) (unrecorded string) {
 	if job.ID == "" {
 		return ""
 	}
@@ -138,7 +145,7 @@ func (m *Materialize) recordAttempt(ctx context.Context, t Target, job Job, w wi
 	defer cancel()
 	var err error
 	for range recordTries {
-		err = m.Engine.Ledger.AppendAttempt(ctx, job.of(t, info.WorkflowExecution.ID), record)
+		err = l.AppendAttempt(ctx, job.of(t, info.WorkflowExecution.ID), record)
 		if err == nil || errors.Is(err, ledger.ErrConflict) {
 			return "" // after a retry by hand, an attempt may have the name of an earlier one
 		}

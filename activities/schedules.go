@@ -71,15 +71,16 @@ func (s *Schedules) reconcile(ctx context.Context, workspace string) (Reconciled
 	}
 	out := Reconciled{Generation: g.Number}
 	wanted := map[string]bool{}
-	for _, definition := range g.BatchFeatureViews {
-		if !definition.Offline || !kind.Live {
-			continue
-		}
-		view, err := g.View(definition.Name)
+	var names []string
+	if kind.Live {
+		names = g.ViewNames()
+	}
+	for _, name := range names {
+		view, err := g.View(name)
 		if err != nil {
 			return out, err
 		}
-		for _, w := range []wantedSchedule{s.incremental(workspace, view), s.maintenance(workspace, view)} {
+		for _, w := range s.of(workspace, view) {
 			wanted[w.id] = true
 			if err := s.ensure(ctx, w, &out); err != nil {
 				return out, fmt.Errorf("schedule %s: %w", w.id, err)

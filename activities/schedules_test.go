@@ -213,6 +213,21 @@ func TestAPersonsPauseStays(t *testing.T) {
 	require.Len(t, s.schedules, 2, "a development workspace has none")
 }
 
+func TestTablesAreMaintainedAndNothingElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.materialize.Engine.Registry
+	s := &scheduler{schedules: map[string]client.Schedule{}}
+	require.NoError(t, s.reconcile(t, r, "prod"))
+	before := s.text()
+	w.apply(t, "prod", 1, definitions+riskTable+"offline: true\n")
+	require.NoError(t, s.reconcile(t, r, "prod"))
+	require.Equal(t, before+"tilery/prod/risk/maintain every 24h0m0s, paused false\n", s.text())
+	w.apply(t, "prod", 2, definitions+riskTable)
+	require.NoError(t, s.reconcile(t, r, "prod"))
+	require.Equal(t, before, s.text(), "a table without a store has nothing to maintain")
+}
+
 func TestMaintenanceIsScheduledAsConfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -23,6 +23,18 @@ type wantedSchedule struct {
 // maxJitter spreads the views that share an hour.
 const maxJitter = 5 * time.Minute
 
+// of returns the schedules of a view: none if it stores nothing, and of a feature table,
+// whose rows come when they are ingested, only that of its maintenance.
+func (s *Schedules) of(workspace string, v feature.View) []wantedSchedule {
+	switch {
+	case !v.Offline:
+		return nil
+	case v.Ingested:
+		return []wantedSchedule{s.maintenance(workspace, v)}
+	}
+	return []wantedSchedule{s.incremental(workspace, v), s.maintenance(workspace, v)}
+}
+
 // incremental has a view's job start when a window's data is complete.
 func (s *Schedules) incremental(workspace string, v feature.View) wantedSchedule {
 	every := v.Schedule()

@@ -16,9 +16,9 @@ func (c *cli) describeCommand() *cobra.Command {
 	kind := ""
 	command := &cobra.Command{
 		Use:   "describe NAME",
-		Short: "Show the properties of a feature view, service, source or entity",
+		Short: "Show the properties of a feature view, table, service, source or entity",
 		Long: "Show the properties of the object NAME as it was applied last. Where objects of several kinds have the name,\n" +
-			"it is the feature view, else the service, else the source.",
+			"it is the feature view or table, else the service, else the source.",
 		Example: "  tilery describe airport_delays\n  tilery describe airport --kind Entity -o json",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,6 +30,8 @@ func (c *cli) describeCommand() *cobra.Command {
 			switch {
 			case response.FeatureView != nil:
 				properties = response.FeatureView
+			case response.FeatureTable != nil:
+				properties = response.FeatureTable
 			case response.FeatureService != nil:
 				properties = response.FeatureService
 			case response.BatchSource != nil:
@@ -45,7 +47,7 @@ func (c *cli) describeCommand() *cobra.Command {
 			return printProperties(c.out, response.Kind, properties)
 		},
 	}
-	command.Flags().StringVar(&kind, "kind", "", "BatchFeatureView, FeatureService, BatchSource or Entity")
+	command.Flags().StringVar(&kind, "kind", "", "BatchFeatureView, FeatureTable, FeatureService, BatchSource or Entity")
 	return command
 }
 

@@ -218,7 +218,7 @@ func (c *cli) send(path string) (sentFile, error) {
 		file.Close()
 		return sentFile{}, fmt.Errorf("size of the file to send: %w", err)
 	}
-	sending := newSending(file, info.Size(), newProgressBar(c.errOut))
+	sending := newSending(file, info.Size(), "waiting for the features", newProgressBar(c.errOut))
 	return sentFile{sending, func() {
 		sending.done()
 		file.Close()

@@ -164,7 +164,7 @@ func TestFilesWithoutAFormatAreRefused(t *testing.T) {
 
 func TestSendingTellsHowFarItIs(t *testing.T) {
 	t.Parallel()
-	s := newSending(strings.NewReader("12345"), 5, newProgressBar(io.Discard))
+	s := newSending(strings.NewReader("12345"), 5, "waiting for the features", newProgressBar(io.Discard))
 	defer s.done()
 	require.Equal(t, "sent 0.0 of 0.0 MB", s.text(s.since))
 	_, err := io.ReadAll(s)

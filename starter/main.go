@@ -103,8 +103,8 @@ func (c *cli) root(getenv func(string) string) *cobra.Command {
 	flags.StringVarP(&c.workspace, "workspace", "w", env("TILERY_WORKSPACE", "prod"), "workspace; TILERY_WORKSPACE")
 	flags.StringVarP(&c.output, "output", "o", "table", "output format: table or json")
 	root.AddCommand(c.testCommand(env("TILERY_WORKER_PROGRAM", "")), c.planCommand(), c.applyCommand(), c.describeCommand(), c.workspaceCommand(),
-		c.materializeCommand(), c.statusCommand(), c.jobsCommand(), c.jobCommand(), c.restoreOnlineCommand(), c.maintainCommand(),
-		c.getOnlineCommand(), c.historicalCommand(), c.rangeCommand(), c.datasetsCommand(), c.runCommand(), c.versionCommand())
+		c.materializeCommand(), c.ingestCommand(), c.statusCommand(), c.jobsCommand(), c.jobCommand(), c.restoreOnlineCommand(), c.maintainCommand(),
+		c.getOnlineCommand(), c.historicalCommand(), c.rangeCommand(), c.datasetsCommand(), c.deleteKeysCommand(), c.deletionStatusCommand(), c.deletionCommand(), c.runCommand(), c.versionCommand())
 	return root
 }
 

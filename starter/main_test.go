@@ -21,6 +21,7 @@ type answers struct {
 	*httptest.Server
 	replies map[string]string
 	status  int
+	created string   // the path that answers 201
 	asked   []string // paths
 	bodies  []string
 }
@@ -34,7 +35,11 @@ func serve(t *testing.T, replies map[string]string) *answers {
 			return
 		}
 		a.asked, a.bodies = append(a.asked, r.URL.Path), append(a.bodies, string(body))
-		w.WriteHeader(a.status)
+		status := a.status
+		if r.URL.Path == a.created {
+			status = http.StatusCreated
+		}
+		w.WriteHeader(status)
 		_, _ = io.WriteString(w, a.replies[r.URL.Path])
 	}))
 	t.Cleanup(a.Close)
@@ -151,7 +156,7 @@ func TestBrokenRepositoriesAreExplainedWithoutAServer(t *testing.T) {
 	for _, command := range []string{"plan", "apply"} {
 		require.Equal(t, outcome{1, "", "tilery: " + dir + " cannot be used:\n" +
 			"features.yaml:3: Entity airport: colour: unknown field, want one of description, join_keys, name, owner, prevent_destroy, tags\n" +
-			"features.yaml:5: document: kind: \"Source\" is unknown, want one of Entity, BatchSource, BatchFeatureView, FeatureService\n",
+			"features.yaml:5: document: kind: \"Source\" is unknown, want one of Entity, BatchSource, BatchFeatureView, FeatureTable, FeatureService\n",
 		}, invoke(t, nil, "", command, dir))
 	}
 	empty := t.TempDir()

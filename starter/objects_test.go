@@ -37,7 +37,7 @@ func described(t *testing.T, name string) string {
 
 func TestObjectsAreDescribed(t *testing.T) {
 	t.Parallel()
-	for name, field := range map[string]string{"spending": "feature_view", "fraud": "feature_service", "events": "batch_source", "user": "entity"} {
+	for name, field := range map[string]string{"spending": "feature_view", "risk": "feature_table", "fraud": "feature_service", "events": "batch_source", "user": "entity"} {
 		answer := described(t, name)
 		server := serve(t, map[string]string{api.DescribePath: answer})
 		got := invoke(t, server, "", "describe", name)

@@ -100,6 +100,38 @@ func requirePlan(t *testing.T, out string) string {
 	return strings.TrimPrefix("\n"+rest, consequences)
 }
 
+func TestPlansOfTablesHaveNoBackfill(t *testing.T) {
+	t.Parallel()
+	const changes = `"base_generation": 1, "costs": [], "changes": [
+		{"action": "CREATE", "kind": "FeatureTable", "name": "new", "fingerprint": "a1"},
+		{"action": "UPDATE", "kind": "FeatureTable", "name": "longer", "fingerprint": "b2", "fields": [{"field": "ttl", "old": "\"1d\"", "new": "\"2d\""}]},
+		{"action": "RECREATE", "kind": "FeatureTable", "name": "other", "fingerprint": "c4", "note": "serves at once, from an empty store",
+			"fields": [{"field": "fingerprint", "old": "c3", "new": "c4"}]}]}`
+	server := serve(t, map[string]string{api.PlanPath: `{"workspace": "prod", "live": true, ` + changes})
+	got := invoke(t, server, "", "plan", "../examples/flights")
+	require.Equal(t, 0, got.code, got.errOut)
+	_, printed, _ := strings.Cut(got.out, "\n\n")
+	printed, after, _ := strings.Cut(printed, "\n↑")
+	require.Equal(t, `  + Create FeatureTable
+    name:            new
+    materialization: no backfill, no recurring job: data frames are ingested
+
+  ~ Update FeatureTable
+    name:            longer
+    ttl:             1d -> 2d
+
+  ~ Recreate FeatureTable
+    name:            other
+    fingerprint:     c3 -> c4
+    materialization: no backfill, no recurring job: data frames are ingested
+    note:            serves at once, from an empty store
+`, printed)
+	require.NotContains(t, after, "backfill")
+
+	server.replies[api.PlanPath] = `{"workspace": "mine", "live": false, ` + changes
+	require.NotContains(t, invoke(t, server, "", "plan", "../examples/flights", "-w", "mine").out, "ingested")
+}
+
 func TestPlanIsPrinted(t *testing.T) {
 	t.Parallel()
 	server := serve(t, map[string]string{api.PlanPath: plannedJSON})

@@ -36,22 +36,13 @@ func printPlan(w io.Writer, plan api.PlanResponse, id string) {
 	fmt.Fprintln(w)
 	costs := slices.Clone(plan.Costs)
 	for _, change := range plan.Changes {
-		fmt.Fprintf(w, "  %s %s\n", verbs[change.Action], change.Kind)
-		line(w, "name:", change.Name)
-		for _, f := range change.Fields {
-			printField(w, change.Action, f)
+		i := slices.IndexFunc(costs, func(c materialize.Cost) bool { return change.Kind == registry.KindView && c.View == change.Name })
+		if i >= 0 {
+			printChange(w, change, plan.Live, &costs[i])
+			costs = slices.Delete(costs, i, i+1)
+		} else {
+			printChange(w, change, plan.Live, nil)
 		}
-		if change.Kind == registry.KindView {
-			i := slices.IndexFunc(costs, func(c materialize.Cost) bool { return c.View == change.Name })
-			if i >= 0 {
-				printCost(w, costs[i])
-				costs = slices.Delete(costs, i, i+1)
-			}
-			if change.Note != "" {
-				line(w, "note:", change.Note)
-			}
-		}
-		fmt.Fprintln(w)
 	}
 	for _, cost := range costs { // of views that only their sources change
 		fmt.Fprintf(w, "    Unchanged %s, whose source changes\n", registry.KindView)
@@ -62,6 +53,26 @@ func printPlan(w io.Writer, plan api.PlanResponse, id string) {
 	fmt.Fprintln(w, "↑↑↑↑↑↑↑↑↑↑↑↑ Plan End ↑↑↑↑↑↑↑↑↑↑↑↑")
 	fmt.Fprintln(w, "Generated plan ID is", id)
 	printConsequences(w, plan)
+}
+
+// printChange writes a change, and what it costs if that is known.
+func printChange(w io.Writer, change registry.Change, live bool, cost *materialize.Cost) {
+	fmt.Fprintf(w, "  %s %s\n", verbs[change.Action], change.Kind)
+	line(w, "name:", change.Name)
+	for _, f := range change.Fields {
+		printField(w, change.Action, f)
+	}
+	stored := change.Action == registry.Create || change.Action == registry.Recreate
+	switch {
+	case cost != nil:
+		printCost(w, *cost)
+	case live && stored && change.Kind == registry.KindTable:
+		line(w, "materialization:", "no backfill, no recurring job: data frames are ingested")
+	}
+	if change.Note != "" {
+		line(w, "note:", change.Note)
+	}
+	fmt.Fprintln(w)
 }
 
 func line(w io.Writer, name, text string) { fmt.Fprintf(w, "    %-17s%s\n", name, text) }

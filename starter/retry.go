@@ -18,7 +18,7 @@ func (c *cli) retryCommand() *cobra.Command {
 		Short: "Build the windows again that failed or were cancelled",
 		Long: "Build the windows of JOB again that failed. A running job does that itself, once more with all its attempts;\n" +
 			"for one that has ended, by its id of tilery jobs --view, a new job fills what it left, also what was\n" +
-			"cancelled by hand.",
+			"cancelled by hand. An ingest is done once more, as long as its frame is kept.",
 		Example: "  tilery job retry 0123456789abcdef0123456789abcdef --window 2001-01-07",
 		Args:    exactArgs("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +49,9 @@ func (c *cli) retry(ctx context.Context, id string, at *window.Time, detach bool
 	job := response.Job
 	if !job.Status.Final() {
 		return c.update(ctx, job.WorkflowID, workflows.UpdateRetry, workflows.RetryInput{Window: at})
+	}
+	if job.IngestPath != "" {
+		return c.ingestAgain(ctx, job, detach)
 	}
 	in := workflows.MaterializeInput{Workspace: job.Workspace, View: job.FeatureView, Retry: id, StartTime: at}
 	return c.materialize(ctx, workflows.RetryID(in.Workspace, in.View, id), in, detach)

@@ -11,19 +11,21 @@ import (
 // has been no answer.
 type sending struct {
 	r    io.Reader
-	size int64
+	size int64 // -1: not known
 	bar  *progressBar
+	then string // what is waited for when all is sent
 
 	mu    sync.Mutex
 	sent  int64
+	all   bool      // there is no more to send
 	since time.Time // of the last byte
 	stop  chan struct{}
 	ended sync.WaitGroup
 }
 
 // newSending starts to show it if there is a terminal; the caller calls done.
-func newSending(r io.Reader, size int64, bar *progressBar) *sending {
-	s := &sending{r: r, size: size, bar: bar, since: time.Now(), stop: make(chan struct{})}
+func newSending(r io.Reader, size int64, then string, bar *progressBar) *sending {
+	s := &sending{r: r, size: size, bar: bar, then: then, since: time.Now(), stop: make(chan struct{})}
 	if bar.terminal {
 		s.ended.Go(s.show)
 	}
@@ -37,6 +39,7 @@ func (s *sending) Read(p []byte) (int, error) {
 	if n > 0 {
 		s.sent, s.since = s.sent+int64(n), time.Now()
 	}
+	s.all = err != nil || s.sent == s.size
 	return n, err
 }
 
@@ -57,10 +60,13 @@ func (s *sending) show() {
 func (s *sending) text(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sent < s.size {
-		return fmt.Sprintf("sent %.1f of %.1f MB", megabytes(s.sent), megabytes(s.size))
+	switch {
+	case s.all:
+		return fmt.Sprintf("sent %.1f MB, %s: %v", megabytes(s.sent), s.then, now.Sub(s.since).Truncate(time.Second))
+	case s.size < 0:
+		return fmt.Sprintf("sent %.1f MB", megabytes(s.sent))
 	}
-	return fmt.Sprintf("sent %.1f MB, waiting for the features: %v", megabytes(s.size), now.Sub(s.since).Truncate(time.Second))
+	return fmt.Sprintf("sent %.1f of %.1f MB", megabytes(s.sent), megabytes(s.size))
 }
 
 func (s *sending) done() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -8,33 +9,49 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tilery/tilery/pkg/api"
+	tilery "github.com/tilery/tilery/pkg/client"
 	"github.com/tilery/tilery/pkg/ledger"
 )
 
 func (c *cli) statusCommand() *cobra.Command {
-	request := api.MaterializationStatusRequest{}
-	command := &cobra.Command{
+	return c.tableCommand(&cobra.Command{
 		Use:   "materialization-status VIEW",
 		Short: "Show the materialization jobs of a view with their attempts",
 		Long: "Show the materialization jobs of VIEW, the newest first, each with its attempts below it, the last first:\n" +
 			"also jobs that Temporal has forgotten. --limit counts jobs before --errors-only chooses.",
 		Example: "  tilery materialization-status airport_delays --errors-only --verbose\n" +
 			"  tilery materialization-status airport_delays --sort-columns STATUS,WINDOW_START_TIME",
-		Args: exactArgs("VIEW"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if request.Limit < 1 || request.Limit > ledger.MaxJobs {
-				return usageError{fmt.Errorf("--limit %d: want 1 to %d", request.Limit, ledger.MaxJobs)}
-			}
-			request.Workspace, request.FeatureView = c.workspace, args[0]
-			response, err := c.client().MaterializationStatus(cmd.Context(), request)
-			if err != nil {
-				return err
-			}
-			if c.output == "json" {
-				return printJSON(c.out, response.Table())
-			}
-			return response.Table().WriteText(c.out)
-		},
+	}, (*tilery.Client).MaterializationStatus)
+}
+
+func (c *cli) deletionStatusCommand() *cobra.Command {
+	return c.tableCommand(&cobra.Command{
+		Use:   "deletion-status VIEW",
+		Short: "Show the deletions of keys of a view with their attempts",
+		Long: "Show the deletions of keys of VIEW, the newest first, each with its attempts below it, the last first: also jobs\n" +
+			"that Temporal has forgotten. --verbose shows the ids of the jobs, for tilery deletion receipt.",
+		Example: "  tilery deletion-status spending --verbose",
+	}, (*tilery.Client).DeletionStatus)
+}
+
+// tableCommand completes a command that shows a status table.
+func (c *cli) tableCommand(command *cobra.Command,
+	ask func(*tilery.Client, context.Context, api.MaterializationStatusRequest) (api.MaterializationStatusResponse, error)) *cobra.Command {
+	request := api.MaterializationStatusRequest{}
+	command.Args = exactArgs("VIEW")
+	command.RunE = func(cmd *cobra.Command, args []string) error {
+		if request.Limit < 1 || request.Limit > ledger.MaxJobs {
+			return usageError{fmt.Errorf("--limit %d: want 1 to %d", request.Limit, ledger.MaxJobs)}
+		}
+		request.Workspace, request.FeatureView = c.workspace, args[0]
+		response, err := ask(c.client(), cmd.Context(), request)
+		if err != nil {
+			return err
+		}
+		if c.output == "json" {
+			return printJSON(c.out, response.Table())
+		}
+		return response.Table().WriteText(c.out)
 	}
 	flags := command.Flags()
 	flags.BoolVar(&request.Verbose, "verbose", false, "show more columns: what jobs and attempts ended with")

@@ -9,7 +9,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/tilery/tilery/activities"
-	"github.com/tilery/tilery/pkg/window"
 )
 
 // Bounds of one run of maintenance; the next one goes on where it ended.
@@ -63,6 +62,7 @@ type MaintainResult struct {
 	RemovedStores  []string `json:"removed_stores,omitempty"` // of the workspace, view/fingerprint
 	RemovedObjects int64    `json:"removed_objects"`          // of these stores
 	Staged         int64    `json:"staged"`                   // objects that jobs handed on
+	Cleaned        int64    `json:"cleaned,omitempty"`        // deletions whose old versions are gone now
 	Bytes          int64    `json:"bytes"`                    // of all that was deleted
 
 	Unfinished []string            `json:"unfinished,omitempty"` // steps that the next run goes on with
@@ -109,11 +109,10 @@ func Maintain(ctx workflow.Context, in MaintainInput) (MaintainResult, error) {
 
 // maintenance is a run of Maintain.
 type maintenance struct {
-	in      MaintainInput
-	plan    activities.MaintenancePlan
-	job     activities.Job
-	unsaved []activities.JobRecord // states that the ledger lacks
-	result  MaintainResult
+	in     MaintainInput
+	plan   activities.MaintenancePlan
+	ledger ledgerJob // of none, if it is a dry run
+	result MaintainResult
 }
 
 // run takes the steps in turn. A log is trimmed before the files are looked through
@@ -151,13 +150,18 @@ func (m *maintenance) run(ctx workflow.Context) {
 			result.Replaced += done.Removed
 		})
 	}
+	if workflow.GetVersion(ctx, changeCleanDeletions, workflow.DefaultVersion, 1) == 1 {
+		m.step(ctx, "Remove old versions with deleted keys", materialize.CleanDeletions, view, func(done activities.Maintained) {
+			result.Cleaned += done.Removed
+		})
+	}
 }
 
 // step calls an activity until it finds no more work. A step that fails keeps no other
 // from being taken. A dry run changes nothing, so that a second call would find the same.
 func (m *maintenance) step(ctx workflow.Context, name string, activity any, target activities.Target, count func(activities.Maintained)) {
 	options := workflow.WithActivityOptions(ctx, batchOptions(name, defaultHeartbeatTimeout))
-	request := activities.MaintainRequest{Target: target, Job: m.job, DryRun: m.in.DryRun}
+	request := activities.MaintainRequest{Target: target, Job: m.ledger.job, DryRun: m.in.DryRun}
 	for calls := 0; ; calls++ {
 		if ctx.Err() != nil {
 			return
@@ -189,36 +193,16 @@ func (m *maintenance) open(ctx workflow.Context) {
 	if m.in.DryRun {
 		return
 	}
-	info := workflow.GetInfo(ctx)
-	run := cmp.Or(info.FirstRunID, info.WorkflowExecution.RunID)
-	m.job = activities.Job{
-		ID: jobID(run, false), Type: JobTypeMaintenance, CreatedAt: window.FromTime(info.WorkflowStartTime), RunID: run,
-	}
-	m.result.Job = m.job.ID
+	target := activities.Target{Workspace: m.in.Workspace, View: m.in.View, Generation: m.plan.Generation}
+	m.ledger = newLedgerJob(ctx, target, JobTypeMaintenance, "")
+	m.result.Job = m.ledger.job.ID
 	m.record(ctx, activities.JobRunning, "", "")
 }
 
-// record appends the job's next state to the ledger, as that of a materialization.
+// record appends the job's next state to the ledger.
 func (m *maintenance) record(ctx workflow.Context, state activities.JobState, message, reasonOfIt string) {
-	if m.job.ID == "" {
-		return
-	}
-	m.job.Number++
-	record := activities.JobRecord{
-		At: window.FromTime(workflow.Now(ctx)), Message: message, Reason: reasonOfIt, Generation: m.plan.Generation, Offline: true,
-	}
-	record.Number, record.State = m.job.Number, state
-	m.unsaved = append(m.unsaved, record)
-
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	target := activities.Target{Workspace: m.in.Workspace, View: m.in.View, Generation: m.plan.Generation}
-	request := activities.RecordRequest{Target: target, Job: m.job, Records: m.unsaved}
-	control := workflow.WithActivityOptions(ctx, controlOptions("Record "+string(state)))
-	if err := workflow.ExecuteActivity(control, materialize.RecordJob, request).Get(ctx, nil); err != nil {
-		m.result.Unrecorded = reason(err)
-		return
-	}
-	m.unsaved = nil
+	record := activities.JobRecord{Message: message, Reason: reasonOfIt, Generation: m.plan.Generation, Offline: true}
+	m.result.Unrecorded = cmp.Or(m.ledger.record(ctx, state, record), m.result.Unrecorded)
 }
 
 func (m *maintenance) end(ctx workflow.Context) (MaintainResult, error) {

@@ -12,6 +12,9 @@ func (m *maintenance) summary() string {
 	r := m.result
 	text := fmt.Sprintf("%d files compacted into %d, %d vacuumed, %d objects of logs, %d of jobs and %d of %d unused stores removed",
 		r.Compacted, r.Into, r.Vacuumed, r.LogObjects, r.Staged, r.RemovedObjects, len(r.RemovedStores))
+	if r.Cleaned > 0 {
+		text += fmt.Sprintf(", %d deletions cleaned up", r.Cleaned)
+	}
 	if len(r.Unfinished) > 0 {
 		text += fmt.Sprintf("; the next run goes on with %d steps", len(r.Unfinished))
 	}
@@ -40,6 +43,7 @@ func (m *maintenance) describe(ctx workflow.Context, step string) {
 	note(step != "", "Now: "+step)
 	note(r.Skipped != "", "No table is maintained: "+r.Skipped)
 	note(len(r.RemovedStores) > 0, "Unused stores: "+strings.Join(r.RemovedStores[:min(len(r.RemovedStores), maxFailuresShown)], ", "))
+	note(r.Cleaned > 0, fmt.Sprintf("Deletions of which no old version is left: %d", r.Cleaned))
 	note(len(r.Unfinished) > 0, "The next run goes on: "+strings.Join(r.Unfinished, "; "))
 	note(r.Unrecorded != "", "The ledger is not complete: "+r.Unrecorded)
 	for _, f := range r.Failures {

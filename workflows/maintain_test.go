@@ -74,6 +74,10 @@ func (m *maintainer) RemoveStaged(ctx context.Context, r activities.MaintainRequ
 	return m.call(ctx, "RemoveStaged", r)
 }
 
+func (m *maintainer) CleanDeletions(ctx context.Context, r activities.MaintainRequest) (activities.Maintained, error) {
+	return m.call(ctx, "CleanDeletions", r)
+}
+
 // newMaintainer has a view whose second store is filling.
 func newMaintainer() *maintainer {
 	store := func(generation int64) activities.Target {
@@ -131,14 +135,14 @@ func TestMaintenanceTakesEveryStepOfEachStore(t *testing.T) {
 	require.Equal(t, []string{
 		"RemoveStores 7", "RemoveStores 7", "RemoveStaged 7",
 		"CompactTable 3", "CompactTable 3", "CompactTable 3", "TrimLog 3", "VacuumTable 3", "DropCells 3",
-		"CompactTable 7", "TrimLog 7", "VacuumTable 7", "DropCells 7",
+		"CompactTable 7", "TrimLog 7", "VacuumTable 7", "DropCells 7", "CleanDeletions 7",
 	}, m.calls)
 	require.Equal(t, workflows.MaintainResult{
-		Workspace: "dev", View: "airport_delays", Job: result.Job, Calls: 13, Compacted: 40, Into: 4, LogObjects: 4, Vacuumed: 4, Replaced: 4,
-		RemovedStores: []string{"old/0123456789abcdef"}, RemovedObjects: 10, Staged: 2, Bytes: 100 + 4 + 8,
+		Workspace: "dev", View: "airport_delays", Job: result.Job, Calls: 14, Compacted: 40, Into: 4, LogObjects: 4, Vacuumed: 4, Replaced: 4,
+		RemovedStores: []string{"old/0123456789abcdef"}, RemovedObjects: 10, Staged: 2, Cleaned: 2, Bytes: 100 + 4 + 8,
 	}, result)
 	require.NotEmpty(t, result.Job)
-	require.Equal(t, []string{"1 RUNNING", "2 SUCCESS 40 files compacted into 4, 4 vacuumed, 4 objects of logs, 2 of jobs and 10 of 1 unused stores removed"}, m.records)
+	require.Equal(t, []string{"1 RUNNING", "2 SUCCESS 40 files compacted into 4, 4 vacuumed, 4 objects of logs, 2 of jobs and 10 of 1 unused stores removed, 2 deletions cleaned up"}, m.records)
 	for _, job := range m.jobs {
 		require.Equal(t, workflows.JobTypeMaintenance, job.Type)
 		require.Equal(t, result.Job, job.ID)
@@ -155,8 +159,8 @@ func TestMaintenanceLeavesWhatIsTooMuchToTheNextRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 64, result.Calls)
 	require.Len(t, m.calls, 64)
-	require.Len(t, result.Unfinished, 10)
-	require.Contains(t, m.records[1], "; the next run goes on with 10 steps")
+	require.Len(t, result.Unfinished, 11)
+	require.Contains(t, m.records[1], "; the next run goes on with 11 steps")
 }
 
 func TestAFailedStepKeepsNoOtherFromBeingTaken(t *testing.T) {
@@ -172,7 +176,7 @@ func TestAFailedStepKeepsNoOtherFromBeingTaken(t *testing.T) {
 	kind, text := refusal(t, err)
 	require.Equal(t, workflows.ErrorMaintenanceFailed, kind)
 	require.Equal(t, "2 steps failed, the first: Compact the files of the store of generation 3: a file is damaged", text)
-	require.Len(t, m.calls, 10)
+	require.Len(t, m.calls, 11)
 	require.Equal(t, int64(2), result.Vacuumed)
 	require.Len(t, result.Failures, 2)
 	require.Equal(t, "2 ERROR "+text, m.records[1])
@@ -204,7 +208,7 @@ func TestADryRunOfMaintenanceIsNoJob(t *testing.T) {
 	result, err := maintain(t, m, `{"workspace": "dev", "view": "airport_delays", "dry_run": true}`)
 	require.NoError(t, err)
 	require.True(t, result.DryRun)
-	require.Len(t, m.calls, 10, "a second call would find the same")
+	require.Len(t, m.calls, 11, "a second call would find the same")
 	require.Empty(t, m.records)
 	require.Empty(t, result.Job)
 }
@@ -215,7 +219,7 @@ func TestMaintenanceOfADeletedViewRemovesWhatItLeft(t *testing.T) {
 	m.plan = activities.MaintenancePlan{Skipped: "view airport_delays was deleted in generation 8"}
 	result, err := maintain(t, m, maintainView)
 	require.NoError(t, err)
-	require.Equal(t, []string{"RemoveStores 0", "RemoveStaged 0"}, m.calls)
+	require.Equal(t, []string{"RemoveStores 0", "RemoveStaged 0", "CleanDeletions 0"}, m.calls)
 	require.Equal(t, m.plan.Skipped, result.Skipped)
 }
 

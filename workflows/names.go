@@ -50,10 +50,12 @@ var (
 	SearchWindowEnd   = temporal.NewSearchAttributeKeyTime(activities.SearchWindowEnd)
 )
 
-// Types of jobs: materialization, by Tecton's name, maintenance, and datasets that are
-// made, which only Temporal lists.
+// Types of jobs: materialization, ingests and deletion of keys, by Tecton's names,
+// maintenance, and datasets that are made, which only Temporal lists.
 const (
 	JobTypeBatch       = activities.JobTypeBatch
+	JobTypeIngest      = activities.JobTypeIngest
+	JobTypeDeletion    = activities.JobTypeDeletion
 	JobTypeMaintenance = activities.JobTypeMaintenance
 	JobTypeRetrieval   = "RETRIEVAL"
 )

@@ -68,9 +68,10 @@ func TestWireNames(t *testing.T) {
 	list("update", workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateParallelism, workflows.UpdateRate, workflows.UpdateRetry)
 	list("search-attribute", workflows.SearchWorkspace.GetName(), workflows.SearchFeatureView.GetName(), workflows.SearchJobType.GetName(),
 		workflows.SearchWindowStart.GetName(), workflows.SearchWindowEnd.GetName())
-	list("job-type", workflows.JobTypeBatch, workflows.JobTypeMaintenance, workflows.JobTypeRetrieval)
+	list("job-type", workflows.JobTypeBatch, workflows.JobTypeIngest, workflows.JobTypeDeletion, workflows.JobTypeMaintenance, workflows.JobTypeRetrieval)
 	list("workflow", registered()...)
-	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules](), reflect.TypeFor[*activities.Retrieve]()}
+	kinds := []reflect.Type{reflect.TypeFor[*activities.Materialize](), reflect.TypeFor[*activities.Schedules](), reflect.TypeFor[*activities.Retrieve](),
+		reflect.TypeFor[*activities.Ingest](), reflect.TypeFor[*activities.Delete]()}
 	for _, kind := range kinds {
 		for method := range kind.NumMethod() {
 			list("activity", kind.Method(method).Name)
@@ -122,7 +123,8 @@ func fields(kind reflect.Type, shapes map[string]bool) {
 		kind = kind.Elem()
 	}
 	switch kind {
-	case reflect.TypeFor[activities.Materialize](), reflect.TypeFor[activities.Schedules](), reflect.TypeFor[activities.Retrieve]():
+	case reflect.TypeFor[activities.Materialize](), reflect.TypeFor[activities.Schedules](), reflect.TypeFor[activities.Retrieve](),
+		reflect.TypeFor[activities.Ingest](), reflect.TypeFor[activities.Delete]():
 		return
 	}
 	if kind.Kind() != reflect.Struct {

@@ -14,6 +14,8 @@ var (
 	materialize *activities.Materialize
 	schedules   *activities.Schedules
 	retrieve    *activities.Retrieve
+	remove      *activities.Delete
+	ingest      *activities.Ingest
 )
 
 // controlOptions are for activities that take seconds.
@@ -48,6 +50,10 @@ func batchOptions(summary string, heartbeatTimeout time.Duration) workflow.Activ
 		Summary:             summary,
 	}
 }
+
+// deletionPriority has the steps of a deletion come before windows that wait for a
+// worker, whose priority is 3.
+const deletionPriority = 1
 
 // maxAttempts is above what the configuration of a worker can ask for.
 const maxAttempts = 9999

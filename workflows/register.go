@@ -10,4 +10,6 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(RestoreOnline)
 	r.RegisterWorkflow(Maintain)
 	r.RegisterWorkflow(RetrieveFeatures)
+	r.RegisterWorkflow(DeleteKeys)
+	r.RegisterWorkflow(Ingest)
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -106,37 +105,19 @@ const sharesAtOnce = 4
 // joinShares joins all shares. The first that cannot be joined cancels the others.
 func joinShares(ctx workflow.Context, staged activities.Staged, plan activities.RetrievalPlan, result *RetrieveResult) ([]activities.JoinedShare, error) {
 	shares := make([]activities.JoinedShare, plan.Shares)
-	ctx, cancel := workflow.WithCancel(ctx)
-	defer cancel()
-	free := workflow.NewSemaphore(ctx, sharesAtOnce)
-	all := workflow.NewWaitGroup(ctx)
-	var failed error
-	for i := range shares {
-		if err := free.Acquire(ctx, 1); err != nil {
-			failed = cmp.Or(failed, err)
-			break
+	err := inParallel(ctx, plan.Shares, sharesAtOnce, func(ctx workflow.Context, i int) error {
+		summary := fmt.Sprintf("Join share %d of %d", i+1, plan.Shares)
+		batch := workflow.WithActivityOptions(ctx, batchOptions(summary, defaultHeartbeatTimeout))
+		request := activities.ShareRequest{Staged: staged, Plan: plan, Share: i}
+		if err := workflow.ExecuteActivity(batch, retrieve.JoinShare, request).Get(ctx, &shares[i]); err != nil {
+			return err
 		}
-		all.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer all.Done()
-			defer free.Release(1)
-			summary := fmt.Sprintf("Join share %d of %d", i+1, plan.Shares)
-			batch := workflow.WithActivityOptions(ctx, batchOptions(summary, defaultHeartbeatTimeout))
-			request := activities.ShareRequest{Staged: staged, Plan: plan, Share: i}
-			err := workflow.ExecuteActivity(batch, retrieve.JoinShare, request).Get(ctx, &shares[i])
-			if err != nil {
-				failed = cmp.Or(failed, err)
-				cancel()
-				return
-			}
-			result.Joined++
-			result.JoinedRows += shares[i].Rows
-			workflow.SetCurrentDetails(ctx, retrievalDetails(staged, *result))
-		})
-	}
-	settled, _ := workflow.NewDisconnectedContext(ctx)
-	all.Wait(settled)
-	return shares, failed
+		result.Joined++
+		result.JoinedRows += shares[i].Rows
+		workflow.SetCurrentDetails(ctx, retrievalDetails(staged, *result))
+		return nil
+	})
+	return shares, err
 }
 
 // discardRetrieval removes what was staged. If that fails, maintenance does it later.

@@ -8,8 +8,8 @@ import (
 // DescribeRequest names an object of the newest generation.
 type DescribeRequest struct {
 	Workspace string `json:"workspace"`
-	// Kind is for instance BatchFeatureView. Absent, it is the first of view, service,
-	// source and entity that has the name.
+	// Kind is for instance BatchFeatureView. Absent, it is the first of view, feature
+	// table, service, source and entity that has the name.
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name"`
 }
@@ -18,6 +18,7 @@ type DescribeRequest struct {
 type DescribeResponse struct {
 	Kind           string                    `json:"kind"`
 	FeatureView    *FeatureViewProperties    `json:"feature_view,omitempty"`
+	FeatureTable   *FeatureTableProperties   `json:"feature_table,omitempty"`
 	FeatureService *FeatureServiceProperties `json:"feature_service,omitempty"`
 	BatchSource    *BatchSourceProperties    `json:"batch_source,omitempty"`
 	Entity         *EntityProperties         `json:"entity,omitempty"`
@@ -68,7 +69,25 @@ type FeatureViewProperties struct {
 	URL                          string                `json:"url"`           // the view's jobs on Temporal's pages; empty if the server does not know them
 }
 
-// StoreProperties name the stored data of a view, and the generation whose
+// FeatureTableProperties describe a feature table. What a table does not have is null.
+type FeatureTableProperties struct {
+	Properties
+	Entities           []string          `json:"entities"`
+	JoinKeys           []string          `json:"join_keys"`
+	WildcardJoinKey    *string           `json:"wildcard_join_key"`
+	OnlineServingIndex []string          `json:"online_serving_index"`
+	TimestampField     string            `json:"timestamp_field"`
+	Features           []string          `json:"features"`
+	Schema             feature.Schema    `json:"schema"`
+	TTL                *feature.Duration `json:"ttl"`
+	Online             bool              `json:"online"`
+	Offline            bool              `json:"offline"`
+	Fingerprint        string            `json:"fingerprint"` // of the stored data
+	ServingStore       StoreProperties   `json:"serving_store"`
+	URL                string            `json:"url"` // the table's jobs on Temporal's pages; empty if the server does not know them
+}
+
+// StoreProperties name the stored data of a view or a table, and the generation whose
 // definition it is filled and read with.
 type StoreProperties struct {
 	Fingerprint string `json:"fingerprint"`
@@ -104,5 +123,5 @@ type BatchSourceProperties struct {
 type EntityProperties struct {
 	Properties
 	JoinKeys     feature.Schema `json:"join_keys"`
-	FeatureViews []string       `json:"feature_views"` // of it
+	FeatureViews []string       `json:"feature_views"` // of it, feature tables among them
 }

@@ -103,7 +103,8 @@ type Job struct {
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	Online        bool       `json:"online"`
 	Offline       bool       `json:"offline"`
-	JobType       string     `json:"job_type"` // for instance BATCH
+	JobType       string     `json:"job_type"`              // for instance BATCH
+	IngestPath    string     `json:"ingest_path,omitempty"` // of an ingest: df_path
 
 	// Not Tecton's:
 	Status     ledger.State `json:"status"`                // of the status table, finer than State

@@ -45,6 +45,8 @@ type Config struct {
 	MaxJobsPerView int         `yaml:"max_jobs_per_view"`
 	Maintenance    Maintenance `yaml:"maintenance"`
 	Retrieval      Retrieval   `yaml:"retrieval"`
+	Ingest         Ingest      `yaml:"ingest"`
+	Deletion       Deletion    `yaml:"deletion"`
 }
 
 // HTTP configures the API.
@@ -203,6 +205,8 @@ func (c *Config) ensureDefaults() {
 	if c.Batch.ScratchBytes == 0 {
 		c.Batch.ScratchBytes = c.Batch.MemoryBytes * defaultScratch
 	}
+	c.Ingest.ensureDefaults(c.Batch)
+	c.Deletion.ensureDefaults(c.OnlineTimeout)
 }
 
 // Validate names the first setting that cannot work.
@@ -247,7 +251,10 @@ func (c Config) Validate() error {
 	if c.Batch.ScratchBytes < c.Batch.MemoryBytes {
 		return fmt.Errorf("configuration: batch.scratch_bytes: want at least batch.memory_bytes, %d, got %d", c.Batch.MemoryBytes, c.Batch.ScratchBytes)
 	}
-	return nil
+	if err := c.Ingest.validate(); err != nil {
+		return err
+	}
+	return c.Deletion.validate(c.OnlineTimeout)
 }
 
 func (c Config) validateTimeouts() error {

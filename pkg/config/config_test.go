@@ -32,6 +32,12 @@ var defaultRetrieval = config.Retrieval{
 	SpineBytes: 256 << 20, ResultBytes: 4 << 30, Timeout: 10 * time.Minute,
 }
 
+var defaultIngest = config.Ingest{
+	FrameBytes: 8 << 30, MemoryBytes: 256 << 20, ScratchBytes: 64 << 30, MaxFuture: 10 * time.Minute, Uploads: 8,
+}
+
+var defaultDeletion = config.Deletion{MaxKeys: 10_000, KeyBytes: 256 << 20, BatchBytes: 1 << 30, Grace: 30 * time.Second}
+
 func TestDefaults(t *testing.T) {
 	want := config.Config{
 		DataDir: "tilery-data", Bucket: "tilery-data/bucket", Online: "tilery-data/online", Scratch: "tilery-data/scratch",
@@ -39,7 +45,7 @@ func TestDefaults(t *testing.T) {
 		Temporal:      config.Temporal{Address: "127.0.0.1:7233", Namespace: "default", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
 		Batch: config.Batch{MemoryBytes: 1 << 30, Slots: min(2, runtime.NumCPU()), ScratchBytes: 20 << 30},
-		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval,
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval, Ingest: defaultIngest, Deletion: defaultDeletion,
 	}
 	c, err := config.Load("", func(string) string { return "" })
 	require.NoError(t, err)
@@ -67,6 +73,8 @@ retry: {infrastructure_attempts: 7, failure_attempts: 3, failure_backoff: 10ms, 
 max_jobs_per_view: 2
 maintenance: {interval: 12h, retention: 24h, log_retention: 48h, store_retention: 1h, checkpoint_every: 7, target_file_bytes: 1048576}
 retrieval: {memory_bytes: 67108864, requests: 1, threads: 3, scratch_bytes: 1, spine_bytes: 2, result_bytes: 4, timeout: 1s}
+ingest: {frame_bytes: 1, memory_bytes: 33554432, scratch_bytes: 2, max_future: 1h, uploads: 3}
+deletion: {max_keys: 7, key_bytes: 8, batch_bytes: 1048576, grace: 1s}
 `, nil)
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
@@ -82,10 +90,14 @@ retrieval: {memory_bytes: 67108864, requests: 1, threads: 3, scratch_bytes: 1, s
 			CheckpointEvery: 7, TargetFileBytes: 1 << 20,
 		},
 		Retrieval: config.Retrieval{MemoryBytes: 64 << 20, Requests: 1, Threads: 3, ScratchBytes: 1, SpineBytes: 2, ResultBytes: 4, Timeout: time.Second},
+		Ingest:    config.Ingest{FrameBytes: 1, MemoryBytes: 32 << 20, ScratchBytes: 2, MaxFuture: time.Hour, Uploads: 3},
+		Deletion:  config.Deletion{MaxKeys: 7, KeyBytes: 8, BatchBytes: 1 << 20, Grace: time.Second},
 	}, c)
 }
 
 func TestTheEnvironmentIsOverTheFile(t *testing.T) {
+	smallIngest := defaultIngest
+	smallIngest.MemoryBytes = 32 << 20 // half a slot's
 	file := "data_dir: file\nbucket: file\nbatch: {slots: 1, memory_bytes: 67108864}\nhttp: {listen: '127.0.0.1:1'}\n"
 	c, err := load(t, file, map[string]string{
 		"TILERY_DATA_DIR": "d", "TILERY_BUCKET": "b", "TILERY_ONLINE": "o", "TILERY_SCRATCH": "s", "TILERY_SOURCE_ROOT": "r",
@@ -98,7 +110,7 @@ func TestTheEnvironmentIsOverTheFile(t *testing.T) {
 		HTTP: config.HTTP{Listen: "localhost:2"}, Temporal: config.Temporal{Address: "t:1", Namespace: "n", UI: "https://u", Timeout: 4 * time.Second},
 		BucketTimeout: 30 * time.Second, OnlineTimeout: 10 * time.Second,
 		Batch: config.Batch{MemoryBytes: 128 << 20, Slots: 2, ScratchBytes: 128 << 20},
-		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval,
+		Retry: defaultRetry, MaxJobsPerView: 16, Maintenance: defaultMaintenance, Retrieval: defaultRetrieval, Ingest: smallIngest, Deletion: defaultDeletion,
 	}, c)
 
 	c, err = load(t, file, map[string]string{"TILERY_DATA_DIR": "env"})
@@ -146,7 +158,14 @@ func TestRefusals(t *testing.T) {
 		"crowded retrieval":  {"retrieval: {requests: 9}\n", nil, "configuration: retrieval.memory_bytes: want at least 67108864 for each of 9 requests, got 536870912"},
 		"no threads":         {"retrieval: {threads: -1}\n", nil, "configuration: retrieval.threads: want 1 to 256, got -1"},
 		"no spines":          {"retrieval: {spine_bytes: -1}\n", nil, "configuration: retrieval.spine_bytes: want at least 1, got -1"},
+		"no frames":          {"ingest: {frame_bytes: -1}\n", nil, "configuration: ingest.frame_bytes: want at least 1, got -1"},
+		"a tiny ingest":      {"ingest: {memory_bytes: 1}\n", nil, "configuration: ingest.memory_bytes: want at least 16777216, got 1"},
+		"a distant future":   {"ingest: {max_future: 25h}\n", nil, "configuration: ingest.max_future: want 1s to 24h0m0s, got 25h0m0s"},
 		"a long retrieval":   {"retrieval: {timeout: 25h}\n", nil, "configuration: retrieval.timeout: want 1s to 24h0m0s, got 25h0m0s"},
+		"many keys":          {"deletion: {max_keys: 500001}\n", nil, "configuration: deletion.max_keys: want 1 to 500000, got 500001"},
+		"tiny batches":       {"deletion: {batch_bytes: 1}\n", nil, "configuration: deletion.batch_bytes: want 1048576 to 1099511627776, got 1"},
+		"no bytes of keys":   {"deletion: {key_bytes: -1}\n", nil, "configuration: deletion.key_bytes: want at least 1, got -1"},
+		"a short grace":      {"deletion: {grace: 9s}\n", nil, "configuration: deletion.grace: want whole seconds from online_timeout, 10s, to 10m0s, got 9s"},
 		"no number":          {"", map[string]string{"TILERY_BATCH_SLOTS": "two"}, `configuration: TILERY_BATCH_SLOTS="two" is not a number of 64 bits`},
 		"large number":       {"", map[string]string{"TILERY_BATCH_MEMORY_BYTES": "9223372036854775808"}, "is not a number of 64 bits"},
 		"no port":            {"http: {listen: localhost}\n", nil, `configuration: http.listen "localhost": want host:port`},

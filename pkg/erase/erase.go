@@ -1,16 +1,18 @@
 package erase
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/forget"
-	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/window"
@@ -27,9 +29,20 @@ var (
 
 // Options bound one deletion. Zero values mean the defaults.
 type Options struct {
-	MaxKeys    int   // of a request, at most keyset.MaxKeys: 10,000
-	KeyBytes   int64 // of the data frame with the keys: 256 MiB
-	BatchBytes int64 // of the files that one activity rewrites: 1 GiB
+	MaxKeys    int              // of a request, at most keyset.MaxKeys: 10,000
+	KeyBytes   int64            // of the data frame with the keys: 256 MiB
+	BatchBytes int64            // of the files that one call of Rewrite reads, if there are not too many: 1 GiB
+	Now        func() time.Time // real time: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxKeys = min(cmp.Or(o.MaxKeys, 10_000), keyset.MaxKeys)
+	o.KeyBytes = cmp.Or(o.KeyBytes, 256<<20)
+	o.BatchBytes = cmp.Or(o.BatchBytes, 1<<30)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // Engine deletes keys. It is safe for concurrent use.
@@ -47,7 +60,8 @@ type Request struct {
 	View      string `json:"view"` // or feature table
 	Online    bool   `json:"online"`
 	Offline   bool   `json:"offline"`
-	// Forget holds rows of the keys before this time back until the fence is lifted.
+	// Forget holds rows of the keys before this time back until the fence is lifted. It
+	// may lie in the future: at window.MaxTime nothing of a key comes back.
 	Forget *window.Time `json:"forget,omitempty"`
 	// Datasets removes the saved datasets that were made of the view and hold a key.
 	Datasets bool `json:"datasets,omitempty"`
@@ -65,134 +79,58 @@ type Staged struct {
 	StagedAt   time.Time       `json:"staged_at"` // real time
 }
 
-// Stage checks a request, reads the keys of a data frame, and keeps them in the bucket.
-// ErrRefused or frame.ErrData, and nothing is kept then.
-func (e *Engine) Stage(ctx context.Context, r Request, file io.ReaderAt, size int64, format frame.Format) (Staged, error) {
-	panic("todo")
+// keys reads what was staged.
+func (e *Engine) keys(ctx context.Context, s Staged) (*keyset.Set, error) {
+	data, err := e.Bucket.Get(ctx, s.Object)
+	if errors.Is(err, bucket.ErrNotFound) {
+		return nil, fmt.Errorf("%w: what deletion %s was to delete was removed since %v: ask for it again", ErrRefused, s.ID, s.StagedAt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the keys of deletion %s: %w", s.ID, err)
+	}
+	set, err := keyset.Decode(data)
+	if err == nil && set.Hashed().Digest() != s.Digest {
+		err = fmt.Errorf("%w: it is another one", keyset.ErrDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys of deletion %s: %w", s.ID, err)
+	}
+	return set, nil
 }
 
-// Discard removes what was staged.
-func (e *Engine) Discard(ctx context.Context, s Staged) error { panic("todo") }
-
-// Plan is what a deletion does: for each store of the view, those that are retired
-// included, the files that may hold a key, in batches.
-type Plan struct {
-	Stores []StorePlan `json:"stores"`
+// store is a store of a plan, as it is now.
+type store struct {
+	number int
+	plan   StorePlan
+	target *materialize.Target
+	table  offline.Table // nil: there is none
+	keys   *keyset.Set
 }
 
-// StorePlan is the part of one store.
-type StorePlan struct {
-	Generation  int64  `json:"generation"` // of its definition
-	Fingerprint string `json:"fingerprint"`
-	Retired     bool   `json:"retired,omitempty"`
-	Offline     bool   `json:"offline"`
-	Online      bool   `json:"online"`
-	Files       int    `json:"files"`
-	Bytes       int64  `json:"bytes"`
-	Batches     int    `json:"batches"`
+// open returns a store of a plan; nil if it was removed since.
+func (e *Engine) open(ctx context.Context, s Staged, p Plan, number int, now window.Time) (*store, error) {
+	if number < 0 || number >= len(p.Stores) {
+		return nil, fmt.Errorf("deletion %s has %d stores, none of number %d", s.ID, len(p.Stores), number)
+	}
+	t, table, err := e.stored(ctx, s.Workspace, s.View, p.Stores[number], now)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	keys, err := e.keys(ctx, s)
+	return &store{number, p.Stores[number], t, table, keys}, err
 }
 
-// Plan finds the stores and their files, and puts the fence that Forget asks for.
-func (e *Engine) Plan(ctx context.Context, s Staged, now window.Time) (Plan, error) { panic("todo") }
-
-// Rewritten counts what one batch did.
-type Rewritten struct {
-	Files int   `json:"files"`
-	Rows  int64 `json:"rows"` // erased
-}
-
-// Rewrite rewrites the files of a batch of a store, both counted from 0. The result is
-// in the bucket; repeated, it goes on where it stopped.
-func (e *Engine) Rewrite(ctx context.Context, s Staged, p Plan, store, batch int, now window.Time, onProgress func(rows int64)) (Rewritten, error) {
-	panic("todo")
-}
-
-// EraseOffline commits the erasure of a store.
-func (e *Engine) EraseOffline(ctx context.Context, s Staged, p Plan, store int, job string, now window.Time, onProgress func(rows int64)) (offline.Erased, error) {
-	panic("todo")
-}
-
-// EraseOnline has no cell of a store say anything of the keys any more: the store
-// follows the log, and what it does not follow gets tombstones.
-func (e *Engine) EraseOnline(ctx context.Context, s Staged, p Plan, store int, now window.Time, onProgress func(cells int64)) (cells int64, err error) {
-	panic("todo")
-}
-
-// SweepOnline removes the tombstones that EraseOnline has left, once no older writer can
-// be there any more.
-func (e *Engine) SweepOnline(ctx context.Context, s Staged, p Plan, store int, now window.Time, onProgress func(cells int64)) (cells int64, err error) {
-	panic("todo")
-}
-
-// Verified counts what a verification has looked at.
-type Verified struct {
-	Rows  int64 `json:"rows"`
-	Cells int64 `json:"cells"`
-}
-
-// Verify scans every row and cell of a store for the keys, by no index and no statistics.
-// ErrFound says where one is. erased is the version of the erasure, 0 if offline stays.
-func (e *Engine) Verify(ctx context.Context, s Staged, p Plan, store int, erased int64, now window.Time, onProgress func(rows int64)) (Verified, error) {
-	panic("todo")
-}
-
-// StoreResult is what was done to one store.
-type StoreResult struct {
-	offline.Erased
-	Cells    int64    `json:"cells"` // erased online
-	Verified Verified `json:"verified"`
-}
-
-// Receipt says what was deleted. It names no key.
-type Receipt struct {
-	Staged   Staged          `json:"request"` // without Object
-	Job      string          `json:"job"`
-	DoneAt   time.Time       `json:"done_at"` // real time
-	Stores   []StoreReceipt  `json:"stores"`
-	Datasets []DatasetResult `json:"datasets,omitempty"` // that may hold the keys
-	// OldVersionsUntil is when maintenance may remove the files that held the keys; its
-	// run after that does. Nil: no file held one.
-	OldVersionsUntil *time.Time `json:"old_versions_until,omitempty"`
-	// VacuumedAt is when it did.
-	VacuumedAt *time.Time `json:"vacuumed_at,omitempty"`
-}
-
-// StoreReceipt is the part of one store.
-type StoreReceipt struct {
-	StorePlan
-	StoreResult
-}
-
-// DatasetResult is a saved dataset that was made of the view.
-type DatasetResult struct {
-	Name    string `json:"name"`
-	Removed bool   `json:"removed"`
-}
-
-// Finish writes the receipt, with one result for each store of the plan, and removes
-// what was staged. Repeated, it returns the receipt that is there.
-func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult, now window.Time) (Receipt, error) {
-	panic("todo")
-}
-
-// Receipt returns the receipt of a deletion; ErrNotFound.
-func (e *Engine) Receipt(ctx context.Context, workspace, view, id string) (Receipt, error) {
-	panic("todo")
-}
-
-// Receipts returns the receipts of a view, the newest first, at most limit.
-func (e *Engine) Receipts(ctx context.Context, workspace, view string, limit int) ([]Receipt, error) {
-	panic("todo")
-}
-
-// Sweep removes what deletions staged before a time and have left, for maintenance.
-func (e *Engine) Sweep(ctx context.Context, workspace string, before time.Time) (removed int64, err error) {
-	panic("todo")
-}
-
-// Clean has maintenance remove the old versions of a store that are due: data files, the
-// versions and checkpoints of the log whose statistics may name keys; and notes in the
-// receipts when none is left.
-func (e *Engine) Clean(ctx context.Context, workspace, view string, now window.Time) (cleaned int, err error) {
-	panic("todo")
+// stored returns the target and the table of a store; no target if it was removed.
+func (e *Engine) stored(ctx context.Context, workspace, view string, p StorePlan, now window.Time) (*materialize.Target, offline.Table, error) {
+	newest, err := e.Views.Registry.Latest(ctx, workspace)
+	if err != nil || slices.Contains(newest.Removed, view+"/"+p.Fingerprint) {
+		return nil, nil, err
+	}
+	t, err := e.Views.Target(ctx, workspace, p.Generation, view)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Fingerprint = p.Fingerprint
+	table, err := e.Views.Existing(ctx, t, now)
+	return t, table, err
 }

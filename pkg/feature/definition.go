@@ -159,12 +159,14 @@ type BatchFeatureView struct {
 	Tests []ViewTest `json:"tests,omitempty"`
 }
 
-// FeatureTable declares features that are computed elsewhere and ingested.
+// FeatureTable declares features that are computed elsewhere and ingested. A row
+// counts from its own timestamp on. Views and feature tables share one namespace.
 type FeatureTable struct { //nolint:revive // its kind in definitions
 	Metadata
 	Entities []string `json:"entities"`
-	// Schema are the columns of what is ingested: the join keys, exactly one Timestamp,
-	// and the features.
+	// Schema are the columns of what is ingested, in any order: the join keys, exactly
+	// one Timestamp, and the features. Features are Bool, Int64, Float64, String, or
+	// arrays of Int64, Float32, Float64 or String.
 	Schema Schema `json:"schema"`
 	// TTL is how long a row is served after its timestamp, in whole seconds; zero is for ever.
 	TTL Duration `json:"ttl,omitempty"`
@@ -180,8 +182,8 @@ type FeatureService struct { //nolint:revive // its kind in definitions; Service
 	Features []ServiceFeatures `json:"features"`
 }
 
-// ServiceFeatures are features of one view in a service. In YAML and JSON it may
-// be the view's name alone.
+// ServiceFeatures are features of one view, or feature table, in a service. In YAML
+// and JSON it may be the view's name alone.
 type ServiceFeatures struct {
 	FeatureView string `json:"feature_view"`
 	// Features is a subset of the view's; empty is all.
@@ -220,6 +222,26 @@ func (r *Repository) BatchFeatureView(name string) (BatchFeatureView, bool) {
 // FeatureTable returns the feature table of that name.
 func (r *Repository) FeatureTable(name string) (FeatureTable, bool) {
 	return lookup(r.FeatureTables, name, func(t FeatureTable) string { return t.Name })
+}
+
+// ViewNames returns the names of all views, then those of all feature tables: what
+// View resolves.
+func (r *Repository) ViewNames() []string {
+	names := make([]string, 0, len(r.BatchFeatureViews)+len(r.FeatureTables))
+	for _, v := range r.BatchFeatureViews {
+		names = append(names, v.Name)
+	}
+	for _, t := range r.FeatureTables {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// HasView reports whether a view or a feature table has that name.
+func (r *Repository) HasView(name string) bool {
+	_, isView := r.BatchFeatureView(name)
+	_, isTable := r.FeatureTable(name)
+	return isView || isTable
 }
 
 // FeatureService returns the service of that name.

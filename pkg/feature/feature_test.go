@@ -57,6 +57,21 @@ func rows() *feature.Repository {
 	return r
 }
 
+// ingested returns a valid repository with a feature table, risk, by origin.
+func ingested() *feature.Repository {
+	r := valid()
+	r.FeatureTables = []feature.FeatureTable{{
+		Metadata: feature.Metadata{Name: "risk"},
+		Entities: []string{"airport"},
+		Schema: feature.Schema{
+			{Name: "score", Type: feature.Float64}, {Name: "origin", Type: feature.String}, {Name: "scored", Type: feature.Timestamp},
+			{Name: "embedding", Type: feature.ArrayOf(feature.Float32)},
+		},
+		TTL: 30 * day, Online: true, Offline: true,
+	}}
+	return r
+}
+
 func outputSchema() feature.Schema {
 	return feature.Schema{
 		{Name: "origin", Type: feature.String}, {Name: "departure", Type: feature.Timestamp},

@@ -20,6 +20,7 @@ func fingerprint(t *testing.T, r *feature.Repository) string {
 func TestFingerprintIsStable(t *testing.T) {
 	require.Equal(t, "b64d5f774344d368", fingerprint(t, valid()))
 	require.Equal(t, "3901ff7f2900d06d", fingerprint(t, rows()))
+	require.Equal(t, "628f501be9dc05ec", tableFingerprint(t, ingested()))
 }
 
 type definitions struct {

@@ -51,6 +51,7 @@ func (r *Repository) Validate() []Problem {
 	checkNames(c, "Entity", r.Entities, func(e Entity) string { return e.Name })
 	checkNames(c, "BatchSource", r.BatchSources, func(s BatchSource) string { return s.Name })
 	checkNames(c, "BatchFeatureView", r.BatchFeatureViews, func(v BatchFeatureView) string { return v.Name })
+	checkNames(c, "FeatureTable", r.FeatureTables, func(t FeatureTable) string { return t.Name })
 	checkNames(c, "FeatureService", r.FeatureServices, func(s FeatureService) string { return s.Name })
 	for _, e := range r.Entities {
 		c.entity(e)
@@ -60,6 +61,9 @@ func (r *Repository) Validate() []Problem {
 	}
 	for _, v := range r.BatchFeatureViews {
 		c.view(v)
+	}
+	for _, t := range r.FeatureTables {
+		c.table(t)
 	}
 	views := r.resolved()
 	for _, s := range r.FeatureServices {

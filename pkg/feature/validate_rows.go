@@ -21,11 +21,15 @@ func (c *checker) rows(v BatchFeatureView, keys []string) {
 	default:
 		c.backfills(v)
 	}
-	if !v.TTL.writable() {
-		c.add("ttl", "is %s, want whole seconds from 1s to %s, or none to serve a row for ever", v.TTL, Duration(maxDuration))
-	}
+	c.ttl(v.TTL)
 	c.storedColumn("timestamp_field", v.TimestampField)
 	c.rowFeatures(v, keys)
+}
+
+func (c *checker) ttl(ttl Duration) {
+	if !ttl.writable() {
+		c.add("ttl", "is %s, want whole seconds from 1s to %s, or none to serve a row for ever", ttl, Duration(maxDuration))
+	}
 }
 
 // storedColumn checks a name that a table of rows gets as a column.

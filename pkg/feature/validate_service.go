@@ -9,17 +9,18 @@ import (
 // maxServiceEntries bounds the views of one service.
 const maxServiceEntries = 1_000
 
-// resolved returns every view by its name: nil where something that it refers to
-// is missing.
+// resolved returns every view and feature table by its name: nil where something
+// that it refers to is missing.
 func (r *Repository) resolved() map[string]*View {
-	views := make(map[string]*View, len(r.BatchFeatureViews))
 	if len(r.FeatureServices) == 0 {
-		return views
+		return nil
 	}
-	for _, definition := range r.BatchFeatureViews {
-		views[definition.Name] = nil
-		if view, err := r.View(definition.Name); err == nil {
-			views[definition.Name] = &view
+	names := r.ViewNames()
+	views := make(map[string]*View, len(names))
+	for _, name := range names {
+		views[name] = nil
+		if view, err := r.View(name); err == nil {
+			views[name] = &view
 		}
 	}
 	return views

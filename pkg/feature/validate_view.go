@@ -33,7 +33,8 @@ var reservedColumns = map[string]string{
 
 func (c *checker) view(v BatchFeatureView) {
 	c.kind, c.name = "BatchFeatureView", v.Name
-	keys := c.references(v)
+	keys := c.entities(v.Entities).Names()
+	c.sources(v)
 	switch v.Mode {
 	case "sql":
 	case "":
@@ -54,9 +55,7 @@ func (c *checker) view(v BatchFeatureView) {
 	case v.FeatureStartTime < earliestStart:
 		c.add("feature_start_time", "%v is before %v", v.FeatureStartTime, earliestStart)
 	}
-	if v.Online && !v.Offline {
-		c.add("offline", "must be true when online is: the offline store is the source of the online store")
-	}
+	c.stores(v.Online, v.Offline)
 	switch v.BatchTrigger {
 	case "", Scheduled, Manual:
 	default:
@@ -82,41 +81,46 @@ func (c *checker) transformation(sql string) {
 	}
 }
 
-// references checks entities and sources and returns the join keys' names.
-func (c *checker) references(v BatchFeatureView) []string {
-	if len(v.Entities) == 0 {
+func (c *checker) stores(online, offline bool) {
+	if online && !offline {
+		c.add("offline", "must be true when online is: the offline store is the source of the online store")
+	}
+}
+
+// entities checks those of a view or a table and returns their join keys.
+func (c *checker) entities(names []string) Schema {
+	if len(names) == 0 {
 		c.add("entities", "needs at least one entity")
 	}
-	var keys []string
-	for i, name := range v.Entities {
+	var keys Schema
+	for i, name := range names {
 		at := fmt.Sprintf("entities[%d]", i)
 		e, ok := c.repository.Entity(name)
 		switch {
 		case !ok:
 			c.add(at, "no entity %q", name)
 			continue
-		case slices.Contains(v.Entities[:i], name):
+		case slices.Contains(names[:i], name):
 			c.add(at, "entity %q is named twice", name)
 			continue
 		}
 		for _, key := range e.JoinKeys.Names() {
-			if containsFold(keys, key) {
+			if containsFold(keys.Names(), key) {
 				c.add(at, "join key %q belongs to another entity of the view as well", key)
 			}
 		}
-		keys = append(keys, e.JoinKeys.Names()...)
+		keys = append(keys, e.JoinKeys...)
 	}
 	if len(keys) > maxJoinKeys {
 		c.add("entities", "%d join keys, at most %d are allowed", len(keys), maxJoinKeys)
 	}
-	if len(v.Sources) == 0 {
-		c.add("sources", "needs at least one source")
-	}
-	c.sources(v)
 	return keys
 }
 
 func (c *checker) sources(v BatchFeatureView) {
+	if len(v.Sources) == 0 {
+		c.add("sources", "needs at least one source")
+	}
 	names := make([]string, len(v.Sources))
 	for i, s := range v.Sources {
 		names[i] = s.Source

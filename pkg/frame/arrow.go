@@ -18,7 +18,6 @@ type arrowDecoder struct {
 	converter
 	reader *ipc.Reader
 	budget *budget
-	places []int
 	ended  bool // past the end Arrow's reader would go on
 }
 
@@ -51,7 +50,7 @@ func openArrow(s *source, o Options) (decoder, error) {
 			return nil, fmt.Errorf("column %q is %s: write it without run ends", f.Name, f.Type)
 		}
 	}
-	if d.types, d.places, err = readAs(fields, o); err != nil {
+	if d.stored, err = readAs(fields, o); err != nil {
 		return nil, err
 	}
 	d.maxText = int64(o.MaxTextBytes)

@@ -33,10 +33,21 @@ func checkNames(columns []string, o Options) error {
 	return nil
 }
 
-// readAs returns the types that the fields of a file are read as, and their places;
-// pandas' index is left out.
-func readAs(fields []arrow.Field, o Options) (s feature.Schema, places []int, err error) {
+// stored says which columns of a file are read.
+type stored struct {
+	types  feature.Schema
+	places []int    // by column: its field
+	others []string // that are left out
+}
+
+func (s *stored) schema() feature.Schema { return s.types }
+
+func (s *stored) dropped() []string { return s.others }
+
+// readAs returns what the fields of a file are read as; pandas' index is left out.
+func readAs(fields []arrow.Field, o Options) (s stored, err error) {
 	var columns []string
+	var places []int
 	for i, f := range fields {
 		if pandasIndex.MatchString(f.Name) {
 			continue
@@ -45,23 +56,28 @@ func readAs(fields []arrow.Field, o Options) (s feature.Schema, places []int, er
 		places = append(places, i)
 	}
 	if err := checkNames(columns, o); err != nil {
-		return nil, nil, err
+		return stored{}, err
 	}
 	for i, name := range columns {
-		stored := fields[places[i]].Type
-		t, advice := natural(stored)
+		if !o.reads(name) {
+			s.others = append(s.others, name)
+			continue
+		}
+		is := fields[places[i]].Type
+		t, advice := natural(is)
 		if t == feature.InvalidType {
-			return nil, nil, fmt.Errorf("column %q is %s, which no feature can be: %s", name, stored, advice)
+			return stored{}, fmt.Errorf("column %q is %s, which no feature can be: %s", name, is, advice)
 		}
 		if known, ok := o.Known.Lookup(name); ok {
-			if !readable(stored, known.Type) {
-				return nil, nil, fmt.Errorf("column %q is %s and must be %s: cast it", name, stored, known.Type)
+			if !readable(is, known.Type) {
+				return stored{}, fmt.Errorf("column %q is %s and must be %s: cast it", name, is, known.Type)
 			}
 			t = known.Type
 		}
-		s = append(s, feature.Field{Name: name, Type: t})
+		s.types = append(s.types, feature.Field{Name: name, Type: t})
+		s.places = append(s.places, places[i])
 	}
-	return s, places, nil
+	return s, nil
 }
 
 // natural returns the feature type that holds the values of a stored type, or

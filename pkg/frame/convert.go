@@ -19,16 +19,13 @@ const copyStep = 16
 // value, also where the types are the same, since nothing in a file from elsewhere
 // can be relied upon: not offsets, not bitmaps, not UTF-8.
 type converter struct {
-	types   feature.Schema
+	stored
 	maxText int64
 	first   int64 // rows that came before those of columns
 	columns []arrow.Array
 	rows    int
 	next    int // row
 }
-
-// schema implements decoder.
-func (c *converter) schema() feature.Schema { return c.types }
 
 // set starts on further rows. The columns must stay until done.
 func (c *converter) set(columns []arrow.Array, rows int) {

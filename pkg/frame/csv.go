@@ -15,22 +15,28 @@ func openCSV(s *source, o Options) (decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	types := make(feature.Schema, len(rows.header))
-	inferred := make([]*inference, len(types)) // nil where the type is known
+	var types feature.Schema
+	var places []int // by column: its field
+	var others []string
+	inferred := make([]*inference, len(rows.header)) // nil where the type is known or not needed
 	unknown := false
 	for i, name := range rows.header {
+		if !o.reads(name) {
+			others = append(others, name)
+			continue
+		}
 		known, ok := o.Known.Lookup(name)
-		types[i] = feature.Field{Name: name, Type: known.Type}
 		if !ok {
 			inferred[i], unknown = &inference{}, true
 		}
+		types, places = append(types, feature.Field{Name: name, Type: known.Type}), append(places, i)
 	}
 	if unknown {
 		if err := inferCSV(rows, inferred); err != nil {
 			return nil, err
 		}
-		for i, inference := range inferred {
-			if inference != nil {
+		for i, place := range places {
+			if inference := inferred[place]; inference != nil {
 				types[i].Type = inference.result()
 			}
 		}
@@ -38,8 +44,8 @@ func openCSV(s *source, o Options) (decoder, error) {
 			return nil, err
 		}
 	}
-	rows.types = types
-	return newTextDecoder(types, rows), nil
+	rows.types, rows.places = types, places
+	return newTextDecoder(types, others, rows), nil
 }
 
 func inferCSV(rows *csvRows, columns []*inference) error {
@@ -64,6 +70,7 @@ type csvRows struct {
 	fields  *csvFields
 	header  []string
 	types   feature.Schema
+	places  []int // by type: its field
 	maxText int
 }
 
@@ -99,9 +106,9 @@ func (r *csvRows) read(values []feature.Value) error {
 	if err != nil {
 		return err
 	}
-	for i, text := range fields {
-		if values[i], err = r.value(r.types[i].Type, text); err != nil {
-			return fmt.Errorf("line %d, column %q: %w", r.fields.lines[i], r.types[i].Name, err)
+	for i, place := range r.places {
+		if values[i], err = r.value(r.types[i].Type, fields[place]); err != nil {
+			return fmt.Errorf("line %d, column %q: %w", r.fields.lines[place], r.types[i].Name, err)
 		}
 	}
 	return nil

@@ -17,7 +17,12 @@ func openJSON(s *source, o Options) (decoder, error) {
 		return nil, err
 	}
 	rows := &jsonRows{lines: newJSONLines(s), places: map[string]int{}, maxText: o.MaxTextBytes}
-	for i, c := range columns {
+	var others []string
+	for _, c := range columns {
+		if !o.reads(c.name) {
+			rows.places[c.name], others = leftOut, append(others, c.name)
+			continue
+		}
 		t := c.inference.result()
 		if known, ok := o.Known.Lookup(c.name); ok {
 			t = known.Type
@@ -25,16 +30,19 @@ func openJSON(s *source, o Options) (decoder, error) {
 		if t == feature.InvalidType {
 			return nil, fmt.Errorf("column %q: its arrays nest too deep: write them as texts", c.name)
 		}
+		rows.places[c.name] = len(rows.types)
 		rows.types = append(rows.types, feature.Field{Name: c.name, Type: t})
-		rows.places[c.name] = i
 	}
-	rows.lastLine = make([]int, len(columns))
-	return newTextDecoder(rows.types, rows), nil
+	rows.lastLine = make([]int, len(rows.types))
+	return newTextDecoder(rows.types, others, rows), nil
 }
+
+// leftOut is the place of a column that is not read.
+const leftOut = -1
 
 type jsonColumn struct {
 	name      string
-	known     bool
+	settled   bool // its values do not matter: its type is known, or it is not read
 	inference inference
 }
 
@@ -49,10 +57,11 @@ func inferJSON(lines *jsonLines, o Options) (columns []*jsonColumn, err error) {
 					return fmt.Errorf("there are more than %d columns", o.MaxColumns)
 				}
 				c = &jsonColumn{name: string(name)}
-				_, c.known = o.Known.Lookup(c.name)
+				_, known := o.Known.Lookup(c.name)
+				c.settled = known || !o.reads(c.name)
 				places[c.name], columns = c, append(columns, c)
 			}
-			if c.known || c.inference.open() == isText && value[0] == '"' {
+			if c.settled || c.inference.open() == isText && value[0] == '"' {
 				return nil
 			}
 			return c.add(value)
@@ -118,6 +127,8 @@ func (r *jsonRows) read(values []feature.Value) error {
 		switch {
 		case !ok:
 			return errors.New("the file was changed while it was read")
+		case i == leftOut:
+			return nil
 		case r.lastLine[i] == r.lines.line:
 			return errors.New("it is there twice")
 		}

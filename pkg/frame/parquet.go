@@ -19,7 +19,6 @@ type parquetDecoder struct {
 	budget *budget
 	file   *file.Reader
 	reader *pqarrow.FileReader
-	places []int
 	leaves []int // by column: its leaf in the file
 
 	group   int // that comes next
@@ -47,7 +46,7 @@ func openParquet(s *source, o Options) (decoder, error) {
 	for i, f := range d.reader.Manifest.Fields {
 		fields[i] = *f.Field
 	}
-	if d.types, d.places, err = readAs(fields, o); err != nil {
+	if d.stored, err = readAs(fields, o); err != nil {
 		return nil, err
 	}
 	for _, place := range d.places {

@@ -20,6 +20,8 @@ type Options struct {
 	// Known are columns whose types are given: where the file has one of that name, it
 	// is read as that type or not at all. They may be missing from the file.
 	Known feature.Schema
+	// OnlyKnown leaves out the other columns, whatever they hold; Dropped names them.
+	OnlyKnown bool
 	// MaxColumns bounds the file's columns; default 2000.
 	MaxColumns int
 	// MaxTextBytes bounds what a String or an array takes, about; default 1 MiB.
@@ -30,6 +32,12 @@ type Options struct {
 	// MemoryBytes bounds what Arrow's readers hold for a record, beside the record
 	// itself, and so the row groups and record batches that can be read; default 1 GiB.
 	MemoryBytes int64
+}
+
+// reads reports whether a column is read.
+func (o Options) reads(name string) bool {
+	_, known := o.Known.Lookup(name)
+	return known || !o.OnlyKnown
 }
 
 func (o Options) withDefaults() Options {
@@ -60,6 +68,8 @@ type Reader struct {
 // decoder reads one format.
 type decoder interface {
 	schema() feature.Schema
+	// dropped returns the columns that OnlyKnown leaves out, in the order of the file.
+	dropped() []string
 	// fill appends rows to a batch, which is empty, until it is full or the file ends.
 	fill(b *batch) error
 	close()
@@ -96,6 +106,9 @@ func Open(file io.ReaderAt, size int64, format Format, o Options) (*Reader, erro
 
 // Schema returns the columns in the order of the file.
 func (r *Reader) Schema() feature.Schema { return slices.Clone(r.decoder.schema()) }
+
+// Dropped returns the columns that were left out by OnlyKnown, in the order of the file.
+func (r *Reader) Dropped() []string { return slices.Clone(r.decoder.dropped()) }
 
 // Next returns the next rows, as a record of record.ArrowSchema(Schema()); io.EOF after
 // the last. It has at most 64 Ki rows and about 32 MiB, and is valid until the next

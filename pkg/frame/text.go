@@ -28,15 +28,18 @@ type rowReader interface {
 // textDecoder is a decoder of rows.
 type textDecoder struct {
 	types  feature.Schema
+	others []string // columns that are left out
 	rows   rowReader
 	values []feature.Value
 }
 
-func newTextDecoder(types feature.Schema, rows rowReader) *textDecoder {
-	return &textDecoder{types: types, rows: rows, values: make([]feature.Value, len(types))}
+func newTextDecoder(types feature.Schema, others []string, rows rowReader) *textDecoder {
+	return &textDecoder{types: types, others: others, rows: rows, values: make([]feature.Value, len(types))}
 }
 
 func (d *textDecoder) schema() feature.Schema { return d.types }
+
+func (d *textDecoder) dropped() []string { return d.others }
 
 func (d *textDecoder) fill(b *batch) error {
 	for !b.full() && len(d.types) > 0 {

@@ -3,24 +3,24 @@ package ingest
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/forget"
-	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/materialize"
-	"github.com/tilery/tilery/pkg/offline"
-	"github.com/tilery/tilery/pkg/window"
+	"github.com/tilery/tilery/pkg/registry"
 )
 
 var (
 	// ErrNotFound is a staged frame that is not there, or no longer.
 	ErrNotFound = errors.New("no such data frame")
-	// ErrTooLarge is a frame past Options.FrameBytes.
+	// ErrTooLarge is a frame past Options.FrameBytes, or whose rows take more than
+	// Options.ScratchBytes to sort.
 	ErrTooLarge = errors.New("data frame is too large")
 	// ErrRefused is an ingest that the table cannot take whatever the frame: it is a view,
-	// or of a development workspace.
+	// of a development workspace, or was changed or removed since the frame was accepted.
 	ErrRefused = errors.New("cannot ingest")
 )
 
@@ -33,87 +33,64 @@ type Options struct {
 	MaxFuture    time.Duration // how far after now a timestamp may lie: 10 minutes
 }
 
+func (o Options) withDefaults() Options {
+	if o.FrameBytes == 0 {
+		o.FrameBytes = 8 << 30
+	}
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = 256 << 20
+	}
+	if o.ScratchBytes == 0 {
+		o.ScratchBytes = 64 << 30
+	}
+	if o.ScratchDir == "" {
+		o.ScratchDir = os.TempDir()
+	}
+	if o.MaxFuture == 0 {
+		o.MaxFuture = 10 * time.Minute
+	}
+	return o
+}
+
 // Engine ingests data frames into feature tables. It is safe for concurrent use.
 type Engine struct {
 	Bucket  bucket.Bucket
 	Tables  *materialize.Engine
-	Fences  *forget.Store
+	Fences  *forget.Store // nil: nothing is held back
 	Options Options
 }
 
-// Frame is a data frame in the bucket. It is a small document, so that it can travel by
-// reference.
-type Frame struct {
-	Workspace string       `json:"workspace"`
-	Table     string       `json:"table"`
-	Path      string       `json:"path"` // key in the bucket, which Tecton's API calls df_path
-	Format    frame.Format `json:"format"`
-	Bytes     int64        `json:"bytes"`
+// table returns a feature table as the newest generation has it, if frames may be
+// ingested into it.
+func (e *Engine) table(ctx context.Context, workspace, name string) (*materialize.Target, error) {
+	kind, err := e.Tables.Registry.Workspace(ctx, workspace)
+	if err != nil {
+		return nil, err
+	}
+	if !kind.Live {
+		return nil, fmt.Errorf("%w into %s: workspace %s is a development workspace, in which nothing is stored", ErrRefused, name, workspace)
+	}
+	t, err := e.Tables.Target(ctx, workspace, 0, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !t.View.Ingested:
+		return nil, fmt.Errorf("%w into %s: it is a feature view, whose rows come from its sources", ErrRefused, name)
+	case !t.View.Offline:
+		return nil, fmt.Errorf("%w into %s: it has offline: false, so there is no store to write to", ErrRefused, name)
+	}
+	return t, nil
 }
 
-// Reserve returns a path that nobody has, for a frame of a table that is uploaded later.
-// ErrRefused, or an error of the registry.
-func (e *Engine) Reserve(ctx context.Context, workspace, table string) (path string, err error) {
-	panic("todo")
-}
-
-// Stage writes a frame to a reserved path. What it holds is not judged yet. It may be
-// staged again, as long as it was not accepted. ErrTooLarge.
-func (e *Engine) Stage(ctx context.Context, path string, format frame.Format, r io.Reader) (Frame, error) {
-	panic("todo")
-}
-
-// Find returns a staged frame of a table; ErrNotFound.
-func (e *Engine) Find(ctx context.Context, workspace, table, path string) (Frame, error) {
-	panic("todo")
-}
-
-// Ticket is the place of a frame in the order of ingests.
-type Ticket struct {
-	Frame
-	// Sequence orders ingests of a table: at equal timestamps the greater wins.
-	Sequence   int64 `json:"sequence"`
-	Generation int64 `json:"generation"` // whose definition the frame is read by
-	Fence      int64 `json:"fence"`      // of the table: what was erased since is left out
-}
-
-// Accept gives a frame its place, once: accepted again, it has the same. ErrRefused.
-func (e *Engine) Accept(ctx context.Context, f Frame, now window.Time) (Ticket, error) { panic("todo") }
-
-// BuildRequest asks to make files of an accepted frame.
-type BuildRequest struct {
-	Ticket
-	Attempt    string // tells the files of two tries apart
-	Now        window.Time
-	OnProgress func(rows, spilledBytes int64) // may be nil
-}
-
-// Built is a frame whose rows are durable and invisible.
-type Built struct {
-	Manifest   string      `json:"manifest"` // key in the bucket
-	Rows       int64       `json:"rows"`     // that are to be added
-	Bytes      int64       `json:"bytes"`
-	Duplicates int64       `json:"duplicates,omitempty"` // rows that a later row of the frame replaced
-	Forgotten  int64       `json:"forgotten,omitempty"`  // rows that a fence held back
-	Dropped    []string    `json:"dropped,omitempty"`    // columns that the table does not have
-	Start      window.Time `json:"start,omitzero"`       // of the rows' timestamps, both inclusive
-	End        window.Time `json:"end,omitzero"`
-}
-
-// Build reads, checks and sorts a frame and makes its files durable. frame.ErrData is
-// the fault of the frame, named by row and column; nothing was written then.
-func (e *Engine) Build(ctx context.Context, r BuildRequest) (Built, error) { panic("todo") }
-
-// Commit makes a built frame visible offline. id is unique to the call.
-func (e *Engine) Commit(ctx context.Context, t Ticket, manifest, id, job string, now window.Time) (offline.CommitResult, error) {
-	panic("todo")
-}
-
-// Discard removes a staged frame and what was made on the way; what was committed stays.
-func (e *Engine) Discard(ctx context.Context, f Frame) error { panic("todo") }
-
-// Sweep removes frames of a workspace that were staged before a time, and were not
-// ingested since.
-func (e *Engine) Sweep(ctx context.Context, workspace string, before time.Time) (removed int64, err error) {
-	panic("todo")
+// accepted returns the table of a ticket as the newest generation has it; ErrRefused if
+// its rows are stored elsewhere by now.
+func (e *Engine) accepted(ctx context.Context, t Ticket) (*materialize.Target, error) {
+	target, err := e.table(ctx, t.Workspace, t.Table)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, fmt.Errorf("%w into %s: it was removed since the data frame was accepted", ErrRefused, t.Table)
+	}
+	if err == nil && target.Fingerprint != t.Fingerprint {
+		return nil, fmt.Errorf("%w into %s: its definition was changed since the data frame was accepted, by generation %d: ingest it again", ErrRefused, t.Table, t.Generation)
+	}
+	return target, err
 }

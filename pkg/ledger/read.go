@@ -36,6 +36,11 @@ type History struct {
 // Jobs returns the view's jobs, the newest first and at most limit, which is 1 to
 // MaxJobs. It costs one list, and reads nothing.
 func (l *Ledger) Jobs(ctx context.Context, workspace, view string, limit int) ([]JobStatus, error) {
+	return l.jobs(ctx, workspace, view, "", limit)
+}
+
+// jobs is Jobs of one type, which listings tell too.
+func (l *Ledger) jobs(ctx context.Context, workspace, view string, only Type, limit int) ([]JobStatus, error) {
 	if err := checkNames(workspace, view); err != nil {
 		return nil, err
 	}
@@ -51,6 +56,7 @@ func (l *Ledger) Jobs(ctx context.Context, workspace, view string, limit int) ([
 		switch {
 		case !known && len(jobs) == limit:
 			return jobs, nil
+		case only != "" && i.job.Type != only:
 		case !known && i.kind == state:
 			jobs = append(jobs, JobStatus{Job: i.job, Entry: i.entry})
 		case !known: // its first state was written while this listing went by, or is not yet

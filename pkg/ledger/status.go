@@ -22,6 +22,7 @@ type StatusOptions struct {
 	Limit       int    // jobs, the newest: 1000, at most MaxJobs; counted before ErrorsOnly
 	SortColumns string // names with commas between; without any the newest job is first
 	ErrorsOnly  bool   // rows with status ERROR
+	Type        Type   // of the jobs; empty: all
 
 	// UI and Namespace make the links of JOB_LOGS: the address of Temporal's pages,
 	// for instance http://127.0.0.1:8233, and the namespace of the jobs.
@@ -89,7 +90,7 @@ func (l *Ledger) Status(ctx context.Context, workspace, view string, options Sta
 	if options.Limit == 0 {
 		options.Limit = defaultLimit
 	}
-	jobs, err := l.Jobs(ctx, workspace, view, options.Limit)
+	jobs, err := l.jobs(ctx, workspace, view, options.Type, options.Limit)
 	if err != nil {
 		return Table{}, err
 	}

@@ -173,3 +173,15 @@ func TestStatusOf10000JobsListsAndNeverGets(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"List": 3, "Get": 1}, calls)
 }
+
+func TestAStatusTableOfOneTypeCountsOnlyItsJobs(t *testing.T) {
+	t.Parallel()
+	l := scene(t)
+	table, err := l.Status(t.Context(), workspace, view, ledger.StatusOptions{Type: ledger.Maintenance, Limit: 1})
+	require.NoError(t, err)
+	require.Len(t, table.Rows, 1, "newer jobs are of other types")
+	require.Equal(t, "MAINTENANCE", table.Rows[0][0])
+	table, err = l.Status(t.Context(), workspace, view, ledger.StatusOptions{Type: ledger.Deletion})
+	require.NoError(t, err)
+	require.Empty(t, table.Rows)
+}

@@ -34,7 +34,7 @@ func (e *Engine) beginAnew(ctx context.Context, t *Target, status online.Status,
 	}
 	status.Next = &online.Filling{
 		Epoch: rand.Text(), From: snapshot.Version,
-		Covered: status.Covered.Union(t.unserved(snapshot.Covered, nil)).Intersect(snapshot.Covered),
+		Covered: status.Covered.Union(t.unserved(t.Covered(snapshot), nil)).Intersect(t.Covered(snapshot)),
 	}
 	_, err := online.WriteStatus(ctx, e.Online, t.Store(), status, version)
 	return err

@@ -51,8 +51,9 @@ func (e *Engine) Lags(ctx context.Context, t *Target, now window.Time) (bool, er
 // settled reports whether a status says all that a snapshot and the holds do and,
 // with fill, all that serving needs.
 func (t *Target) settled(status online.Status, snapshot offline.Snapshot, held window.Set, fill bool) bool {
+	fill = fill || t.View.Ingested
 	return status.Next == nil && status.Applied == snapshot.Version && slices.Equal(status.Held, held) &&
-		(!fill || len(t.unserved(snapshot.Covered, status.Covered)) == 0)
+		(!fill || len(t.unserved(t.Covered(snapshot), status.Covered)) == 0)
 }
 
 // Apply brings the view's online store to the head of its offline log. If the log no
@@ -105,14 +106,19 @@ func (e *Engine) applyOnce(ctx context.Context, t *Target, table offline.Table, 
 	case follows(status) > snapshot.Version: // the snapshot is the newer of the two
 		return false, fmt.Errorf("%w: the online store follows version %d, the log ends at %d", offline.ErrHistoryGone, follows(status), snapshot.Version)
 	}
+	guard := *e
+	guard.Online = guarded{e.Online, t.Store(), version}
 	s := &step{
-		engine: e, target: t, table: table, snapshot: snapshot, held: held, status: status, fill: fill,
+		engine: &guard, target: t, table: table, snapshot: snapshot, held: held, status: status, fill: fill,
 		onProgress: onProgress, result: result,
 	}
 	if status.Next != nil {
 		s.status, s.anew = takeOver(status, realNow()), true
 	}
 	err = s.run(ctx)
+	if errors.Is(err, errSuperseded) {
+		return false, nil
+	}
 	if errors.Is(err, offline.ErrHistoryGone) {
 		return false, e.beginAnew(ctx, t, status, version, snapshot)
 	}
@@ -143,6 +149,7 @@ type step struct {
 	covered window.Set        // that the online store holds after the step
 	windows []window.Interval // of it, that changed
 	touched []offline.File    // added or removed by commits to them
+	erased  []erasure         // oldest first
 }
 
 // next is the status once every cell of the step is written.
@@ -164,9 +171,12 @@ func (s *step) run(ctx context.Context) error {
 	case s.anew:
 		s.add(s.covered)
 	case s.fill:
-		missing := s.target.unserved(s.snapshot.Covered, s.covered)
+		missing := s.target.unserved(s.target.Covered(s.snapshot), s.covered)
 		s.covered = s.covered.Union(missing)
 		s.add(missing)
+	}
+	if err := s.erase(ctx); err != nil {
+		return err
 	}
 	if s.target.View.Aggregated() {
 		return s.applyBlocks(ctx)
@@ -182,26 +192,49 @@ func (s *step) wrote(cells int) {
 	}
 }
 
-// readChanges collects the windows to follow and the files that changed in them.
+// readChanges collects the windows to follow, the files that changed in them, and the
+// keys that were erased.
 func (s *step) readChanges(ctx context.Context) error {
-	s.covered = s.status.Covered
+	if s.covered = s.status.Covered; s.target.View.Ingested {
+		s.covered = allTime()
+	}
 	for after := s.status.Applied; after < s.snapshot.Version; after += changesPerRequest {
 		changes, err := s.table.Changes(ctx, after, min(after+changesPerRequest, s.snapshot.Version))
 		if err != nil {
 			return err
 		}
 		for _, change := range changes {
-			followed := s.followed(change)
-			if len(followed) == 0 {
-				continue
+			if err := s.follow(ctx, change); err != nil {
+				return fmt.Errorf("follow version %d: %w", change.Version, err)
 			}
-			s.covered = s.covered.Union(window.NewSet(followed...))
-			s.windows = append(s.windows, followed...)
-			s.touched = append(s.touched, change.Added...)
-			s.touched = append(s.touched, change.Removed...)
 		}
 	}
 	return nil
+}
+
+// follow notes what a version changed. One that removed files of a feature table, and
+// erased nothing, has put the same rows into others.
+func (s *step) follow(ctx context.Context, change offline.Change) error {
+	if change.Erased != nil {
+		return s.followErasure(ctx, change)
+	}
+	if s.target.View.Ingested {
+		if len(change.Removed) == 0 {
+			s.touched = append(s.touched, change.Added...)
+		}
+		return nil
+	}
+	if followed := s.followed(change); len(followed) > 0 {
+		s.covered = s.covered.Union(window.NewSet(followed...))
+		s.windows = append(s.windows, followed...)
+		s.touch(change)
+	}
+	return nil
+}
+
+func (s *step) touch(change offline.Change) {
+	s.touched = append(s.touched, change.Added...)
+	s.touched = append(s.touched, change.Removed...)
 }
 
 // add has the step bring windows that are not in the cells, whatever commits did.
@@ -219,6 +252,9 @@ func (s *step) add(windows window.Set) {
 func (t *Target) unserved(offline, online window.Set) window.Set {
 	if len(offline) == 0 {
 		return nil
+	}
+	if t.View.Ingested { // or none of the rows that are to expire would be there for a longer ttl
+		return offline.Subtract(online)
 	}
 	end := offline[len(offline)-1].End
 	return offline.Intersect(window.NewSet(window.Interval{Start: t.onlineStart(end), End: end})).Subtract(online)

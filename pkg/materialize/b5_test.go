@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/online/onlinetest"
-	"github.com/tilery/tilery/pkg/window"
 )
 
 var seeds = flag.Int("seeds", 9, "random histories of the B5 test")
@@ -55,6 +55,7 @@ type history struct {
 	events []event
 	model  checker
 	builds []offline.Build // not committed yet
+	ingest int64           // sequence of the last one
 	before map[tileID]bool // cells of the store as it was last settled
 	parked []*parked
 }
@@ -74,7 +75,7 @@ func newHistoryOf(t *testing.T, seed uint64, view feature.View, model func(*scen
 }
 
 func (h *history) step() {
-	switch h.r.IntN(16) {
+	switch h.r.IntN(19) {
 	case 0, 1:
 		h.change()
 	case 2, 3, 4, 5:
@@ -95,6 +96,10 @@ func (h *history) step() {
 		if h.r.IntN(3) == 0 {
 			h.empty()
 		}
+	case 16, 17:
+		h.erase()
+	case 18:
+		h.compact()
 	}
 	h.model.check(h.engine.Online)
 }
@@ -105,6 +110,13 @@ func (h *history) change() {
 }
 
 func (h *history) build() {
+	if h.target.View.Ingested {
+		h.ingest++
+		some := slices.Clone(h.events)
+		h.r.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+		h.builds = append(h.builds, h.scene.ingest(some[:h.r.IntN(len(some))], h.ingest))
+		return
+	}
 	for range 1 + h.r.IntN(3) {
 		i := time.Duration(h.r.IntN(8))
 		h.builds = append(h.builds, h.scene.build(span(i*12*hour, (i+1)*12*hour)))
@@ -116,14 +128,17 @@ func (h *history) build() {
 func (h *history) commitSome() {
 	h.r.Shuffle(len(h.builds), func(i, j int) { h.builds[i], h.builds[j] = h.builds[j], h.builds[i] })
 	c := offline.Commit{Job: "test", Generation: 1, Overwrite: h.r.IntN(2) == 0, Online: h.r.IntN(3) > 0}
+	if h.target.View.Ingested {
+		c.Overwrite = false
+	}
 	h.ids++
 	c.ID = fmt.Sprintf("commit-%d", h.ids)
-	taken := map[window.Time]bool{}
+	taken := map[string]bool{}
 	var rest []offline.Build
 	for _, b := range h.builds {
-		if len(c.Builds) < 4 && !taken[b.Window.Start] {
+		if name := b.Append + b.Window.String(); len(c.Builds) < 4 && !taken[name] {
 			c.Builds = append(c.Builds, b)
-			taken[b.Window.Start] = true
+			taken[name] = true
 			continue
 		}
 		rest = append(rest, b)
@@ -137,6 +152,30 @@ func (h *history) commitSome() {
 	if table == h.table {
 		require.NoError(h.t, err)
 	}
+}
+
+// erase removes some of the keys that there are. Later nobody may have them any more.
+func (h *history) erase() {
+	var keys []string
+	for range 1 + h.r.IntN(4) {
+		keys = append(keys, h.events[h.r.IntN(len(h.events))].key())
+	}
+	e := h.stageErasure(keys...)
+	if h.r.IntN(4) == 0 {
+		_, err := h.tableOn(h.faultyBucket(4)).Erase(h.t.Context(), e)
+		h.t.Log("an erasure that may have failed, and is tried again:", err)
+	}
+	_, err := h.table.Erase(h.t.Context(), e)
+	require.NoError(h.t, err)
+	if h.r.IntN(4) == 0 {
+		require.NoError(h.t, h.bucket.Delete(h.t.Context(), e.Object))
+	}
+}
+
+func (h *history) compact() {
+	h.ids++
+	_, err := h.table.Compact(h.t.Context(), offline.CompactRequest{ID: fmt.Sprintf("compact-%d", h.ids), Job: "test", MinFiles: 2})
+	require.NoError(h.t, err)
 }
 
 // faultyBucket fails one call in n.

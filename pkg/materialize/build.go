@@ -33,12 +33,26 @@ func (r BuildRequest) report(p Progress) {
 }
 
 // Build computes the windows of a range and makes them durable, invisible to
-// readers. It returns transform.ErrSQL, source.ErrNoFiles and ErrTooLarge for
+// readers. Rows of keys that a deletion holds back are left out; of keys that are erased
+// from now on, the commit leaves them out. It returns transform.ErrSQL, source.ErrNoFiles and ErrTooLarge for
 // what a retry cannot mend; what is too large for one run may be built by several.
 func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r BuildRequest) ([]offline.Build, error) {
+	if t.View.Ingested {
+		return nil, checkStores(t, PlanRequest{})
+	}
 	schedule := t.View.Schedule()
 	if r.Range.Empty() || !r.Range.Aligned(schedule) {
 		return nil, fmt.Errorf("%w: %v are no whole windows of %v", ErrRange, r.Range, feature.Duration(schedule))
+	}
+	// In this order, and before the sources are read: a deletion that these fences do not
+	// tell of yet commits after the snapshot.
+	snapshot, err := table.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fence of %s: %w", t.Store(), err)
+	}
+	forgotten, err := e.loadForgotten(ctx, t)
+	if err != nil {
+		return nil, err
 	}
 	runs := []window.Interval{r.Range}
 	if !r.OneRun {
@@ -56,7 +70,7 @@ func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r Bu
 	defer collected.release()
 	var builds []offline.Build
 	for _, run := range runs {
-		if err := e.fill(ctx, t, collected, run, r); err != nil {
+		if err := e.fill(ctx, t, collected, forgotten, run, r); err != nil {
 			return nil, err
 		}
 		for _, w := range run.Split(schedule) {
@@ -64,6 +78,7 @@ func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r Bu
 			if err != nil {
 				return nil, err
 			}
+			build.Fence = snapshot.Fence
 			builds = append(builds, build)
 		}
 	}
@@ -71,7 +86,7 @@ func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r Bu
 }
 
 // fill runs the view's SQL over one or more windows and collects its rows.
-func (e *Engine) fill(ctx context.Context, t *Target, collected collector, span window.Interval, r BuildRequest) error {
+func (e *Engine) fill(ctx context.Context, t *Target, collected collector, forgotten *forgotten, span window.Interval, r BuildRequest) error {
 	if err := collected.reset(span); err != nil {
 		return err
 	}
@@ -79,7 +94,9 @@ func (e *Engine) fill(ctx context.Context, t *Target, collected collector, span 
 	if err != nil {
 		return err
 	}
-	return e.Rows(ctx, t, Alone{Interval: span, OnProgress: r.report}, output, collected.add)
+	return e.Rows(ctx, t, Alone{Interval: span, OnProgress: r.report}, output, func(rec arrow.Record) error {
+		return forgotten.keep(rec, collected.add)
+	})
 }
 
 func (e *Engine) writeRows(ctx context.Context, table offline.Table, collected collector, w window.Interval, r BuildRequest) (offline.Build, error) {

@@ -22,6 +22,16 @@
 // stored. After a removal the snapshot is asked, latest files first: a row that
 // vanished offline gives way to the one before it, or to a tombstone.
 //
+// A feature table stores rows that others ingest (pkg/ingest): no job builds it, its
+// store follows every commit, and everything is covered, always. Of rows with one time
+// that of the last ingest counts, in whatever order they were committed.
+//
+// An erasure of keys is followed by the keys: their cells become tombstones of its
+// version, whose snapshot has none of their rows; what came later is in files that the
+// step reads anyway. EraseCells removes them for good. A build takes the table's fence
+// before it reads its sources, so that rows that it has read of keys that are erased
+// meanwhile do not come back by its commit.
+//
 // With a secondary key the offline store has a row for each of its values, and the
 // cell of an entity has the tiles of all of them: a change of one writes the cell
 // anew, and a request reads no more cells than without. An entity whose tiles do not

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/tilery/tilery/pkg/bucket"
+	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
@@ -56,6 +57,8 @@ type Engine struct {
 	Transform transform.Engine
 	Offline   offline.Store
 	Online    online.Store
+	// Fences tell which rows deletions hold back; nil: none.
+	Fences *forget.Store
 	// Ledger tells what people hold back; without one nothing is held.
 	Ledger      *ledger.Ledger
 	Options     Options

@@ -17,8 +17,7 @@ const (
 )
 
 // stagedPrefixes are where the activities of a view's jobs hand on to later ones what
-// does not travel through Temporal. Whatever else is handed on so (frames to ingest,
-// keys to delete, receipts) has its prefix here.
+// does not travel through Temporal.
 func stagedPrefixes(workspace, view string) []string {
 	return []string{buildsPrefix + workspace + "/" + view + "/"}
 }

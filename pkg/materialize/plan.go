@@ -81,9 +81,12 @@ func (e *Engine) Plan(ctx context.Context, t *Target, r PlanRequest, now window.
 	return p, nil
 }
 
-// checkStores returns ErrRange for a job whose stores the view does not have.
+// checkStores returns ErrRange for a job whose stores the view does not have, and for a
+// feature table, which no job fills.
 func checkStores(t *Target, r PlanRequest) error {
 	switch {
+	case t.View.Ingested:
+		return fmt.Errorf("%w: %s is a feature table: ingest a data frame", ErrRange, t.View.Name)
 	case !t.View.Offline:
 		return fmt.Errorf("%w: view %s has offline: false, so there is no store to materialize to", ErrRange, t.View.Name)
 	case r.Offline != nil && !*r.Offline:

@@ -7,17 +7,20 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// Bounds of what is in memory at once: the keys of a batch with their rows, and
-// the files that are walked together, unless more than that hold one window.
+// Bounds of what is in memory at once: the keys of two batches with their rows, one
+// that is read and one that is written, and the files that are walked together, unless
+// more than that hold one window.
 const (
 	keysPerBatch  = 64 << 10
-	bytesPerBatch = 64 << 20
-	filesAtOnce   = 16
+	bytesPerBatch = 32 << 20
+	filesAtOnce   = 64
 )
 
 // rowCell is the latest row of a key.
@@ -35,7 +38,8 @@ type rowCell struct {
 // and the added ones: what is stored is the newest row of an earlier snapshot, or
 // of a later one, over which nothing is written. That holds for the added rows one
 // after the other if later times come first. After a removal the stored row may be
-// one that is gone, and the snapshot is asked.
+// one that is gone, and the snapshot is asked. Of a key that was erased nothing is
+// stored any more, once the step has begun.
 type rowStep struct {
 	*step
 	live  map[string]bool // files of the snapshot, by path
@@ -73,8 +77,8 @@ func (s *rowStep) run(ctx context.Context) error {
 			touched[f.Path] = f
 		}
 	}
-	for _, files := range groupByTime(touched) {
-		if err := s.applyFiles(ctx, files); err != nil {
+	for i, files := range groupByTime(touched) {
+		if err := s.applyFiles(ctx, files, i == 0); err != nil {
 			return fmt.Errorf("rows of %v to %v: %w", files[len(files)-1].MinTime, files[0].MaxTime, err)
 		}
 	}
@@ -102,33 +106,65 @@ func groupByTime(files map[string]offline.File) [][]offline.File {
 	return groups
 }
 
-// applyFiles brings the keys of touched files up to date.
-func (s *rowStep) applyFiles(ctx context.Context, files []offline.File) (err error) {
+// applyFiles brings the keys of touched files up to date: it reads the next keys while
+// those before are written. first says that no other files were applied by the step.
+func (s *rowStep) applyFiles(ctx context.Context, files []offline.File, first bool) (err error) {
 	m, err := s.merge(ctx, files)
 	if err != nil {
 		return err
 	}
 	defer func() { err = m.close(err) }()
-	for !m.done() {
-		cells, err := m.next(s.adds)
-		if err != nil {
-			return err
-		}
-		if cells, err = s.outdated(ctx, cells); err != nil {
-			return err
-		}
-		for len(cells) > 0 {
-			n := len(cells)
-			if !s.adds {
-				if n, err = s.search(ctx, cells); err != nil {
-					return err
-				}
-			}
-			if err := s.write(ctx, cells[:n]); err != nil {
+	both, ctx := errgroup.WithContext(ctx)
+	batches := make(chan []rowCell)
+	both.Go(func() error {
+		defer close(batches)
+		for !m.done() {
+			cells, err := m.next(s.adds)
+			if err != nil {
 				return err
 			}
-			cells = cells[n:]
+			select {
+			case batches <- cells:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
+		return nil
+	})
+	both.Go(func() error {
+		for cells := range batches {
+			if err := s.applyKeys(ctx, cells, first); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return both.Wait()
+}
+
+// applyKeys brings keys of touched files up to date.
+func (s *rowStep) applyKeys(ctx context.Context, cells []rowCell, first bool) (err error) {
+	if first && s.adds && s.status.Applied == 0 {
+		// Nothing was applied before: in general no cell is there, and none needs a look.
+		// One that is there is of another applier, or of one that was killed.
+		if cells, err = s.write(ctx, cells, online.IfVersion); err != nil {
+			return err
+		}
+	}
+	if cells, err = s.outdated(ctx, cells); err != nil {
+		return err
+	}
+	for len(cells) > 0 {
+		n := len(cells)
+		if !s.adds {
+			if n, err = s.search(ctx, cells); err != nil {
+				return err
+			}
+		}
+		if _, err := s.write(ctx, cells[:n], online.IfNotNewer); err != nil {
+			return err
+		}
+		cells = cells[n:]
 	}
 	return nil
 }
@@ -181,20 +217,29 @@ func batchRow(items []online.Item) (online.Cell, error) {
 
 func (s *rowStep) store() string { return s.target.CellStore(s.status.Epoch) }
 
-func (s *rowStep) write(ctx context.Context, cells []rowCell) error {
-	for part := range slices.Chunk(cells, keysPerWrite) {
+// write writes cells, by IfNotNewer or where there is none by IfVersion, and returns those
+// that lost.
+func (s *rowStep) write(ctx context.Context, cells []rowCell, condition online.Condition) (lost []rowCell, err error) {
+	for part := range slices.Chunk(cells, online.MaxWrites) {
 		writes := make([]online.Write, len(part))
 		for i, c := range part {
 			writes[i] = online.Write{
 				Key:       online.Key{Store: s.store(), Entity: c.key, Kind: online.KindRow},
 				Cell:      online.Cell{Version: uint64(s.snapshot.Version), Tombstone: c.value == nil, Value: c.value},
-				Condition: online.IfNotNewer,
+				Condition: condition,
 			}
 		}
-		if _, err := s.engine.Online.Write(ctx, writes); err != nil {
-			return err
+		done, err := s.engine.Online.Write(ctx, writes)
+		if err != nil {
+			return nil, err
 		}
-		s.wrote(len(part))
+		before := len(lost)
+		for i, c := range part {
+			if !done[i] {
+				lost = append(lost, c)
+			}
+		}
+		s.wrote(len(part) - (len(lost) - before))
 	}
-	return nil
+	return lost, nil
 }

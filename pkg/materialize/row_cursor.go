@@ -3,7 +3,6 @@ package materialize
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -44,19 +43,9 @@ func newRowEncoder(keys, features []feature.Field, columns []arrow.Array) (*rowE
 
 func (e *rowEncoder) time(row int) window.Time { return window.Time(e.times[row]) }
 
-const timeBytes = 8
-
-// appendTime appends a time in bytes that order as times do.
-func appendTime(dst []byte, t window.Time) []byte {
-	return binary.BigEndian.AppendUint64(dst, uint64(t)^1<<63)
-}
-
-func cutTime(data []byte) (t window.Time, rest []byte) {
-	return window.Time(binary.BigEndian.Uint64(data) ^ 1<<63), data[timeBytes:]
-}
-
 // rowCursor walks a file of rows key by key. Rows outside the time that the
-// online store covers count for nothing.
+// online store covers count for nothing. Of one key and time the last row counts: the
+// greatest by content or, in a feature table, the only one.
 type rowCursor struct {
 	file    offline.File
 	reader  offline.Reader
@@ -65,11 +54,12 @@ type rowCursor struct {
 	whole   bool // every row of the file is covered
 	live    bool // the file is part of the snapshot
 
-	encoder *rowEncoder // of the record; nil at the end of the file
-	row     int
-	key     []byte // of row
-	next    []byte // scratch
-	values  []byte // scratch
+	encoder   *rowEncoder // of the record; nil at the end of the file
+	sequences []int64     // of its rows; nil: all have the file's
+	row       int
+	key       []byte // of row
+	next      []byte // scratch
+	values    []byte // scratch
 }
 
 func (s *rowStep) open(ctx context.Context, f offline.File) (*rowCursor, error) {
@@ -102,17 +92,33 @@ func (c *rowCursor) read() error {
 		case rec.NumRows() == 0:
 			continue
 		}
-		if c.encoder, err = newRowEncoder(c.target.View.JoinKeys(), c.target.Features, rec.Columns()); err != nil {
+		if err := c.enter(rec); err != nil {
 			return fmt.Errorf("%w: file %s: %w", offline.ErrCorrupt, c.file.Path, err)
 		}
-		c.key = c.encoder.keys.Append(c.key[:0], 0)
 		return nil
 	}
 }
 
-// pass moves to the next key. It appends the newest covered row of the key before
-// to dst, as the online store holds it, if there is one.
-func (c *rowCursor) pass(dst []byte) (row []byte, found bool, err error) {
+func (c *rowCursor) enter(rec arrow.Record) (err error) {
+	columns := rec.Columns()
+	if last := len(columns) - 1; c.target.View.Ingested {
+		sequences, ok := columns[last].(*array.Int64)
+		if !ok || sequences.NullN() > 0 {
+			return fmt.Errorf("column %s is of type %s and has %d nulls", feature.IngestSequence, columns[last].DataType(), columns[last].NullN())
+		}
+		c.sequences, columns = sequences.Int64Values(), columns[:last]
+	}
+	if c.encoder, err = newRowEncoder(c.target.View.JoinKeys(), c.target.Features, columns); err != nil {
+		return err
+	}
+	c.key = c.encoder.keys.Append(c.key[:0], 0)
+	return nil
+}
+
+// pass moves to the next key, and reports whether the key before has covered rows, and
+// of when the newest is. If it is not of before a time it is appended to dst, as the
+// online store holds it.
+func (c *rowCursor) pass(dst []byte, least window.Time) (row []byte, at window.Time, found bool, err error) {
 	passed := append(c.next[:0], c.key...)
 	start := len(dst)
 	for !c.done() && bytes.Equal(c.key, passed) {
@@ -127,19 +133,22 @@ func (c *rowCursor) pass(dst []byte) (row []byte, found bool, err error) {
 			}
 		}
 		if newest >= 0 {
-			dst, found = c.encode(dst[:start], newest), true
+			at, found = c.encoder.time(newest), true
+			if at >= least {
+				dst = c.encode(dst[:start], newest)
+			}
 		}
 		if c.row == len(c.encoder.times) {
 			if err := c.read(); err != nil {
-				return nil, false, err
+				return nil, 0, false, err
 			}
 		}
 	}
 	c.next = passed
 	if !c.done() && bytes.Compare(c.key, passed) < 0 {
-		return nil, false, fmt.Errorf("%w: file %s: keys are not in order", offline.ErrCorrupt, c.file.Path)
+		return nil, 0, false, fmt.Errorf("%w: file %s: keys are not in order", offline.ErrCorrupt, c.file.Path)
 	}
-	return dst, found, nil
+	return dst, at, found, nil
 }
 
 func (c *rowCursor) counts(at window.Time) bool {
@@ -148,5 +157,9 @@ func (c *rowCursor) counts(at window.Time) bool {
 
 func (c *rowCursor) encode(dst []byte, row int) []byte {
 	c.values = c.encoder.values.Append(c.values[:0], row)
-	return online.AppendRow(dst, online.Row{Time: c.encoder.time(row), Seq: c.file.Seq, Values: c.values})
+	seq := c.file.Seq
+	if c.sequences != nil {
+		seq = c.sequences[row]
+	}
+	return online.AppendRow(dst, online.Row{Time: c.encoder.time(row), Seq: seq, Values: c.values})
 }

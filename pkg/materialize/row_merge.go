@@ -5,15 +5,18 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"math"
 
 	"github.com/tilery/tilery/pkg/offline"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // rowMerge walks files of rows together in key order. It holds one record a file.
 type rowMerge struct {
 	cursors []*rowCursor
 	queue   rowQueue // of those that are not at their end
-	row     []byte   // scratch
+
+	key, newest, row []byte // scratch
 }
 
 func (s *rowStep) merge(ctx context.Context, files []offline.File) (*rowMerge, error) {
@@ -61,16 +64,22 @@ func (m *rowMerge) next(rows bool) ([]rowCell, error) {
 
 // pass moves every cursor past the least key and reports whether it has covered rows.
 func (m *rowMerge) pass(rows bool) (cell rowCell, found bool, err error) {
-	key := bytes.Clone(m.queue[0].key)
-	for !m.done() && bytes.Equal(m.queue[0].key, key) {
+	m.key = append(m.key[:0], m.queue[0].key...)
+	m.newest = m.newest[:0]
+	least := window.Time(math.MinInt64) // of a row that may be the newest
+	for !m.done() && bytes.Equal(m.queue[0].key, m.key) {
 		c := m.queue[0]
-		row, ok, err := c.pass(m.row[:0])
+		from := least
+		if !rows || !c.live {
+			from = math.MaxInt64
+		}
+		row, at, ok, err := c.pass(m.row[:0], from)
 		if err != nil {
 			return rowCell{}, false, err
 		}
 		m.row = row
-		if ok && rows && c.live && bytes.Compare(row, cell.value) > 0 {
-			cell.value = append(cell.value[:0], row...)
+		if rows && c.live && bytes.Compare(row, m.newest) > 0 {
+			m.newest, m.row, least = row, m.newest, at
 		}
 		found = found || ok
 		if c.done() {
@@ -79,17 +88,31 @@ func (m *rowMerge) pass(rows bool) (cell rowCell, found bool, err error) {
 			heap.Fix(&m.queue, 0)
 		}
 	}
-	cell.key = key
-	return cell, found, nil
+	if !found {
+		return rowCell{}, false, nil
+	}
+	data := append(append(make([]byte, 0, len(m.key)+len(m.newest)), m.key...), m.newest...)
+	cell.key = data[:len(m.key):len(m.key)]
+	if len(m.newest) > 0 {
+		cell.value = data[len(m.key):]
+	}
+	return cell, true, nil
 }
 
-// rowQueue is a heap of cursors, least key first.
+// rowQueue is a heap of cursors, least key first, and of one key the file of the latest
+// time: it likely has the newest row, and those of the others need not be encoded.
 type rowQueue []*rowCursor
 
-func (q rowQueue) Len() int           { return len(q) }
-func (q rowQueue) Less(i, j int) bool { return bytes.Compare(q[i].key, q[j].key) < 0 }
-func (q rowQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *rowQueue) Push(c any)        { *q = append(*q, c.(*rowCursor)) }
+func (q rowQueue) Len() int      { return len(q) }
+func (q rowQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *rowQueue) Push(c any)   { *q = append(*q, c.(*rowCursor)) }
+
+func (q rowQueue) Less(i, j int) bool {
+	if c := bytes.Compare(q[i].key, q[j].key); c != 0 {
+		return c < 0
+	}
+	return q[i].file.MaxTime > q[j].file.MaxTime
+}
 
 func (q *rowQueue) Pop() any {
 	last := (*q)[len(*q)-1]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
@@ -48,7 +49,7 @@ func (s *rowStep) searchFile(ctx context.Context, f offline.File, found *searchB
 			continue
 		}
 		var ok bool
-		if row, ok, err = c.pass(row[:0]); err != nil {
+		if row, _, ok, err = c.pass(row[:0], math.MinInt64); err != nil {
 			return err
 		}
 		if ok && order == 0 {

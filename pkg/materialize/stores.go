@@ -70,7 +70,7 @@ func (e *Engine) storesOf(ctx context.Context, g *registry.Generation, view stri
 	return stores, err
 }
 
-// OnlineViews returns the stores of the views of the newest generation whose
+// OnlineViews returns the stores of the views and feature tables of the newest generation whose
 // online part follows an offline one; only those of the named view if a name is
 // given, which is ErrRange if it has none.
 func (e *Engine) OnlineViews(ctx context.Context, workspace, name string) ([]*Target, error) {
@@ -82,6 +82,9 @@ func (e *Engine) OnlineViews(ctx context.Context, workspace, name string) ([]*Ta
 	if name == "" {
 		names = names[:0]
 		for _, definition := range g.BatchFeatureViews {
+			names = append(names, definition.Name)
+		}
+		for _, definition := range g.FeatureTables {
 			names = append(names, definition.Name)
 		}
 	}
@@ -193,7 +196,7 @@ func (e *Engine) covered(ctx context.Context, t *Target, now window.Time) (windo
 	if err != nil {
 		return nil, fmt.Errorf("coverage of %s: %w", t.Store(), err)
 	}
-	return snapshot.Covered, nil
+	return t.Covered(snapshot), nil
 }
 
 // SwitchResult tells what came of Switch.

@@ -74,6 +74,17 @@ func (t *Target) Store() string {
 // the status cell names.
 func (t *Target) CellStore(epoch string) string { return t.Store() + "/" + epoch }
 
+// Covered returns the time that the offline store covers at a snapshot. A feature table
+// has no windows: it covers all time, always.
+func (t *Target) Covered(s offline.Snapshot) window.Set {
+	if t.View.Ingested {
+		return allTime()
+	}
+	return s.Covered
+}
+
+func allTime() window.Set { return window.NewSet(window.Between(nil, nil)) }
+
 // Watermark returns the leading edge that an online store with this coverage is
 // read at: the latest multiple of the batch schedule before which all is covered
 // from where the earliest window starts, the lifetime's too, or any time of a view
@@ -86,7 +97,7 @@ func (t *Target) Watermark(covered window.Set) (window.Time, bool) {
 }
 
 // Table describes the view's offline table: keys and time, then partial states or
-// features.
+// features, and of a feature table the sequence of the ingest.
 func (t *Target) Table(now window.Time) offline.Spec {
 	at, columns := feature.TileStart, t.Layout.Fields()
 	if !t.View.Aggregated() {
@@ -95,15 +106,16 @@ func (t *Target) Table(now window.Time) offline.Spec {
 	fields := record.ArrowSchema(t.Keys).Fields()
 	fields = append(fields, arrow.Field{Name: at, Type: record.ArrowType(feature.Timestamp)})
 	fields = append(fields, columns...)
-	start := t.View.MaterializationStart()
-	return offline.Spec{
-		Path:      offlinePrefix + t.Store(),
-		Keys:      t.Keys,
-		Time:      at,
-		Schema:    arrow.NewSchema(fields, nil),
-		Step:      t.View.Schedule(),
-		Partition: window.PartitionFor(window.Interval{Start: start, End: max(now, start)}),
+	spec := offline.Spec{Path: offlinePrefix + t.Store(), Keys: t.Keys, Time: at}
+	if t.View.Ingested {
+		fields = append(fields, arrow.Field{Name: feature.IngestSequence, Type: record.ArrowType(feature.Int64)})
+		spec.Sequence, spec.Partition = feature.IngestSequence, window.Month
+	} else {
+		start := t.View.MaterializationStart()
+		spec.Step, spec.Partition = t.View.Schedule(), window.PartitionFor(window.Interval{Start: start, End: max(now, start)})
 	}
+	spec.Schema = arrow.NewSchema(fields, nil)
+	return spec
 }
 
 // Block is the length of a block of tiles; zero for a view that stores rows.

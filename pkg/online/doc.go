@@ -6,7 +6,9 @@
 // computed from and are written iff what is stored is not newer, so any number
 // of appliers, in any order, with any retries, leave the newest; a zombie can
 // only lose. Stream cells, status and progress carry a random version and are
-// compared and set. There is no transaction over cells and none is needed:
+// compared and set. Cells whose rows vanished become tombstones, so that nobody
+// older brings them back; what is to leave no trace is removed once there is nobody
+// older. There is no transaction over cells and none is needed:
 // coverage is a cell of its own (Status) that is written after the last cell it
 // speaks of, and readers read it first.
 //

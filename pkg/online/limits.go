@@ -49,7 +49,7 @@ func CheckKey(k Key) error {
 
 // WriteKeys returns the encoded key of each write, for drivers. It refuses what
 // no driver may carry out: writes past a limit (ErrTooLarge), two of one key,
-// cells without a version, unknown conditions.
+// cells without a version, unknown conditions, removals with a cell.
 func WriteKeys(writes []Write) ([][]byte, error) {
 	if err := atMost("writes", len(writes), MaxWrites); err != nil {
 		return nil, err
@@ -97,7 +97,23 @@ func checkWrite(w Write) error {
 	case w.Expected != 0:
 		return errors.New("an expected version with a condition that asks for none")
 	}
+	if w.Remove {
+		return checkRemoval(w)
+	}
 	return checkCell(w.Cell)
+}
+
+func checkRemoval(w Write) error {
+	c := w.Cell
+	switch {
+	case w.Condition != IfNotNewer:
+		return fmt.Errorf("a removal with condition %d", w.Condition)
+	case c.Version == 0:
+		return errors.New("a removal without a version")
+	case c.Fence != 0 || len(c.Position) > 0 || c.MaxTime != 0 || c.Tombstone || len(c.Value) > 0:
+		return errors.New("a removal with more of a cell than its version")
+	}
+	return nil
 }
 
 func checkCell(c Cell) error {

@@ -80,8 +80,12 @@ const (
 )
 
 // Write is the conditional write of one cell, or with Remove its removal, which leaves
-// nothing behind: its Cell has the version that is compared and nothing else. A cell
-// that is absent stays so. Only who knows that no older writer is left may remove.
+// nothing behind, no version either. A removal is IfNotNewer, and its Cell has the
+// version that is compared and nothing else. It takes place where there is no cell, too,
+// and changes nothing there.
+//
+// After a removal any write takes place, also an older one than the cell was. So only
+// who knows that no older writer is left may remove; others put a tombstone.
 type Write struct {
 	Key       Key
 	Remove    bool

@@ -14,8 +14,9 @@ import (
 // Action is what an apply does to one object.
 type Action string
 
-// The actions, by Tecton's names. Recreate means that the view's stored data is
-// of no use to the new definition: it gets a new store under a new fingerprint.
+// The actions, by Tecton's names. Recreate means that the stored data of a view or a
+// feature table is of no use to the new definition: it gets a new store under a new
+// fingerprint.
 const (
 	Create   Action = "CREATE"
 	Update   Action = "UPDATE"
@@ -39,7 +40,7 @@ type Change struct {
 	Kind        string        `json:"kind"`
 	Name        string        `json:"name"`
 	Fields      []FieldChange `json:"fields,omitempty"`
-	Fingerprint string        `json:"fingerprint,omitempty"` // of a view's store
+	Fingerprint string        `json:"fingerprint,omitempty"` // of the store of a view or a table
 	Note        string        `json:"note,omitempty"`        // what it means for what is served
 }
 
@@ -57,57 +58,74 @@ func diff(before, after *feature.Repository) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if views, err = recreations(views, before, after); err != nil {
+	tables, err := compare(KindTable, before.FeatureTables, after.FeatureTables, func(t feature.FeatureTable) string { return t.Name })
+	if err != nil {
+		return nil, err
+	}
+	stored, err := recreations(slices.Concat(views, tables), before, after)
+	if err != nil {
 		return nil, err
 	}
 	services, err := compare(KindService, before.FeatureServices, after.FeatureServices, func(s feature.FeatureService) string { return s.Name })
 	if err != nil {
 		return nil, err
 	}
-	return append([]Change{}, slices.Concat(entities, sources, views, services)...), nil
+	return append([]Change{}, slices.Concat(entities, sources, stored, services)...), nil
 }
 
-// recreations marks the views whose stored data is of no use to their new definition.
-func recreations(views []Change, before, after *feature.Repository) ([]Change, error) {
-	for _, v := range after.BatchFeatureViews {
-		was, err := fingerprint(before, v.Name)
+// recreations marks the views and tables whose stored data is of no use to their new
+// definition. A view that becomes a table is deleted, and the table created.
+func recreations(changes []Change, before, after *feature.Repository) ([]Change, error) {
+	for _, name := range after.ViewNames() {
+		is, err := fingerprint(after, name)
 		if err != nil {
 			return nil, err
 		}
-		is, err := fingerprint(after, v.Name)
-		if err != nil {
-			return nil, err
+		kind, was := kindOf(after, name), ""
+		if kindOf(before, name) == kind {
+			if was, err = fingerprint(before, name); err != nil {
+				return nil, err
+			}
 		}
-		views = mark(views, v.Name, was, is)
+		changes = mark(changes, kind, name, was, is)
 	}
-	slices.SortFunc(views, func(a, b Change) int { return cmp.Compare(a.Name, b.Name) })
-	return views, nil
+	slices.SortFunc(changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) // views, then tables
+	})
+	return changes, nil
 }
 
-// mark sets a view's fingerprint, and Recreate where it changed: also when the
+// mark sets an object's fingerprint, and Recreate where it changed: also when the
 // cause is another object, such as a source.
-func mark(views []Change, name, was, is string) []Change {
-	i := slices.IndexFunc(views, func(c Change) bool { return c.Name == name })
+func mark(changes []Change, kind, name, was, is string) []Change {
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Kind == kind && c.Name == name })
 	recreated := was != "" && was != is
 	if i < 0 && recreated {
-		i = len(views)
-		views = append(views, Change{Kind: KindView, Name: name})
+		i = len(changes)
+		changes = append(changes, Change{Kind: kind, Name: name})
 	}
 	if i >= 0 {
-		views[i].Fingerprint = is
+		changes[i].Fingerprint = is
 		if recreated {
-			views[i].Action = Recreate
-			views[i].Fields = append(views[i].Fields, FieldChange{"fingerprint", was, is})
+			changes[i].Action = Recreate
+			changes[i].Fields = append(changes[i].Fields, FieldChange{"fingerprint", was, is})
 		}
 	}
-	return views
+	return changes
 }
 
-// fingerprint returns "" for a view that r does not define.
-func fingerprint(r *feature.Repository, view string) (string, error) {
-	if _, ok := r.BatchFeatureView(view); !ok {
-		return "", nil
+// kindOf tells a view from a table; "" is neither.
+func kindOf(r *feature.Repository, name string) string {
+	if _, ok := r.FeatureTable(name); ok {
+		return KindTable
 	}
+	if _, ok := r.BatchFeatureView(name); ok {
+		return KindView
+	}
+	return ""
+}
+
+func fingerprint(r *feature.Repository, view string) (string, error) {
 	v, err := r.View(view)
 	if err != nil {
 		return "", err

@@ -10,6 +10,8 @@
 // that makes the stored data of no use names a second store, which is filled while
 // the old one serves; the switch is the next generation, so that of a switch and
 // an apply, or of two switches, one wins, and no reader sees anything between.
+// Nothing but its owner can fill a feature table, so a new store of one serves at
+// once, empty; the old one is kept as any that is used no more.
 //
 // Beside its generations a workspace may have one more document, put once, that
 // says whether it is live. Development workspaces are planned, applied and

@@ -14,6 +14,7 @@ const (
 	KindEntity  = "Entity"
 	KindSource  = "BatchSource"
 	KindView    = "BatchFeatureView"
+	KindTable   = "FeatureTable"
 	KindService = "FeatureService"
 )
 
@@ -68,6 +69,9 @@ func defined(r *feature.Repository) [][2]string {
 	}
 	for _, v := range r.BatchFeatureViews {
 		out = append(out, [2]string{KindView, v.Name})
+	}
+	for _, t := range r.FeatureTables {
+		out = append(out, [2]string{KindTable, t.Name})
 	}
 	for _, s := range r.FeatureServices {
 		out = append(out, [2]string{KindService, s.Name})

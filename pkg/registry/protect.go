@@ -71,8 +71,13 @@ func guards(r *feature.Repository, kind, name string) [][2]string {
 	for _, v := range r.BatchFeatureViews {
 		guard(KindView, v.Metadata, is(KindView, v.Name))
 	}
+	for _, t := range r.FeatureTables {
+		guard(KindTable, t.Metadata, is(KindTable, t.Name))
+	}
 	for _, s := range r.FeatureServices {
-		uses := slices.ContainsFunc(s.Features, func(f feature.ServiceFeatures) bool { return is(KindView, f.FeatureView) })
+		uses := slices.ContainsFunc(s.Features, func(f feature.ServiceFeatures) bool {
+			return is(KindView, f.FeatureView) || is(KindTable, f.FeatureView)
+		})
 		guard(KindService, s.Metadata, uses || is(KindService, s.Name))
 	}
 	return out

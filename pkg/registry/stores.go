@@ -67,15 +67,16 @@ func (s ViewStores) change(serving Store, filling *Store) ViewStores {
 	return next
 }
 
-// stores returns the stores of the views of a repository that becomes a generation.
+// stores returns the stores of the views and tables of a repository that becomes a
+// generation.
 // A definition whose stored data is that of the store that serves takes effect
 // there at once. Any other gets a store to fill, and the old one serves meanwhile,
 // with the definition that it has. Where nothing can be filled, nothing is waited
-// for: in a development workspace, and of a view without an offline store.
+// for: in a development workspace, of a view without an offline store, and of a
+// feature table, whose rows nobody but its owner has.
 func stores(base *Generation, repository *feature.Repository, number int64, live bool) (map[string]ViewStores, error) {
 	var out map[string]ViewStores
-	for _, definition := range repository.BatchFeatureViews {
-		name := definition.Name
+	for _, name := range repository.ViewNames() {
 		is, err := fingerprint(repository, name)
 		if err != nil {
 			return nil, err
@@ -87,7 +88,8 @@ func stores(base *Generation, repository *feature.Repository, number int64, live
 		is = before.named(is, name, number, base.Removed)
 		defined := Store{is, number}
 		was, _ := base.BatchFeatureView(name)
-		fillable := definition.Offline && (was.Offline || before.Filling != nil)
+		view, _ := repository.BatchFeatureView(name) // of a table the zero
+		fillable := view.Offline && (was.Offline || before.Filling != nil)
 		switch {
 		case !known:
 			out[name] = ViewStores{Serving: defined}
@@ -121,7 +123,7 @@ func (s ViewStores) named(fingerprint, view string, number int64, removed []stri
 	return fingerprint
 }
 
-// note tells what the changes of views mean for what is served.
+// note tells what the changes of views and tables mean for what is served.
 func note(changes []Change, base *Generation, repository *feature.Repository) error {
 	next, err := stores(base, repository, base.Number+1, true)
 	if err != nil {
@@ -129,9 +131,12 @@ func note(changes []Change, base *Generation, repository *feature.Repository) er
 	}
 	for i := range changes {
 		c := &changes[i]
-		is, isView := next[c.Name]
+		is := next[c.Name]
 		switch was := base.Stores[c.Name]; {
-		case c.Kind != KindView || !isView || c.Action == Create:
+		case c.Action != Update && c.Action != Recreate:
+		case c.Kind == KindTable && c.Action == Recreate:
+			c.Note = noteTable(was, is)
+		case c.Kind != KindView:
 		case is.Filling != nil && c.Action == Recreate:
 			c.Note = "keeps serving the old store until the new one is filled"
 		case is.Filling != nil:
@@ -141,6 +146,14 @@ func note(changes []Change, base *Generation, repository *feature.Repository) er
 		}
 	}
 	return nil
+}
+
+// noteTable tells what a feature table serves after its fingerprint changed.
+func noteTable(was, is ViewStores) string {
+	if slices.ContainsFunc(was.Retired, func(r RetiredStore) bool { return r.Fingerprint == is.Serving.Fingerprint }) {
+		return "serves at once, from the store that this definition had before: what was ingested since stays with the other store and must be ingested again"
+	}
+	return "serves at once, from an empty store: what was ingested stays with the old store and must be ingested again"
 }
 
 // Switch writes the generation after base: the same definitions, but the store of

@@ -28,7 +28,8 @@ type EventsRequest struct {
 
 // Events hands the features of a view to fn, a row for each of its events, in the order
 // of the keys and the time. The events of a view that stores rows are these. Those of
-// a view with aggregations are the ends of its batch schedule at which a tile of the
+// a feature table are the rows that count: of each key and time the one of the last
+// ingest. Those of a view with aggregations are the ends of its batch schedule at which a tile of the
 // key ended since the one before; their features are the windows up to there. Events
 // before feature_start_time, or with a null in a join key, are left out. Columns are the join keys, the timestamp, the
 // part's features and EffectiveColumn. A record is valid until fn returns. ErrSpine is
@@ -75,7 +76,8 @@ func spineKeys(part Part) feature.Schema {
 
 // events is one call of Events. The rows that are sorted have the keys, the timestamp
 // and the effective time, and then the features of a view that stores rows; those of
-// a view with aggregations are joined.
+// a view with aggregations are joined. Rows of a feature table have a rank at the end, so
+// that of each key and time the row of the last ingest comes first.
 type events struct {
 	join   *join
 	walk   tableWalk
@@ -114,8 +116,13 @@ func newEvents(ctx context.Context, o Options, part Part, r EventsRequest, fn fu
 	if err := e.newWalk(ctx, part, r); err != nil {
 		return nil, err
 	}
+	order := append(slices.Clone(e.walk.part.spine), keys)
+	if part.Target.View.Ingested {
+		order = append(order, len(sorted))
+		sorted = append(sorted, feature.Field{Name: feature.IngestSequence, Type: feature.Int64})
+	}
 	e.sorter = rowSorter{
-		options: o, schema: sorted, columns: append(slices.Clone(e.walk.part.spine), keys),
+		options: o, schema: sorted, columns: order,
 		full:    func(rows int, bytes int64) bool { return e.join.budget.full(rows, bytes) }, // which changes
 		spilled: func(bytes int64) { e.join.advance(0, bytes) },
 	}
@@ -139,7 +146,7 @@ func (e *events) newWalk(ctx context.Context, from Part, r EventsRequest) error 
 	view := from.Target.View
 	asked := r.Range
 	if asked == (window.Interval{}) {
-		asked.End = window.MaxTime
+		asked = window.Between(nil, nil)
 	}
 	asked.Start = max(asked.Start, view.FeatureStartTime)
 	asked.End = min(asked.End, window.MaxTime)
@@ -156,7 +163,7 @@ func (e *events) newWalk(ctx context.Context, from Part, r EventsRequest) error 
 // up to the newest data.
 func (p *part) needRange(within window.Interval) {
 	schedule := p.Target.View.Schedule()
-	if covered := p.Snapshot.Covered; within.End > window.MaxTime.Add(-2*schedule) && len(covered) > 0 {
+	if covered := p.Target.Covered(p.Snapshot); within.End > window.MaxTime.Add(-2*schedule) && len(covered) > 0 {
 		within.End = covered[len(covered)-1].End
 	}
 	if !within.Empty() {
@@ -165,7 +172,16 @@ func (p *part) needRange(within window.Interval) {
 }
 
 func (e *events) run(ctx context.Context) error {
-	if e.walk.part.Target.View.Aggregated() {
+	switch view := e.walk.part.Target.View; {
+	case view.Ingested:
+		return e.sorter.sort(ctx, func(add func(arrow.Record) error) error { return e.eachRow(ctx, add) }, func(b *block) error {
+			first, err := e.distinct(b)
+			if err != nil {
+				return err
+			}
+			return e.join.join(ctx, e.withoutRank(first))
+		})
+	case view.Aggregated():
 		return e.sorter.sort(ctx, func(add func(arrow.Record) error) error { return e.eachEdge(ctx, add) }, func(b *block) error {
 			distinct, err := e.distinct(b)
 			if err != nil {
@@ -198,8 +214,31 @@ func (e *events) eachRow(ctx context.Context, add func(arrow.Record) error) erro
 			return err
 		}
 		columns = slices.Insert(columns, e.keys+1, timesOf(columns[e.keys], p.Target.View.Effective))
-		return add(array.NewRecord(e.join.spine.schema, columns, int64(len(rows))))
+		if sequences := l.sequences(rec); sequences != nil {
+			columns = append(columns, ranks(sequences, rows))
+		}
+		return add(array.NewRecord(record.ArrowSchema(e.sorter.schema), columns, int64(len(rows))))
 	})
+}
+
+// ranks returns a column whose order is the reverse of that of the rows' sequences.
+func ranks(sequences []int64, rows []int32) arrow.Array {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(len(rows))
+	for _, row := range rows {
+		b.UnsafeAppend(^sequences[row])
+	}
+	return b.NewArray()
+}
+
+// withoutRank returns rows without their last column.
+func (e *events) withoutRank(b *block) *block {
+	out := &block{}
+	for _, rec := range b.records {
+		out.add(array.NewRecord(e.join.spine.schema, rec.Columns()[:rec.NumCols()-1], rec.NumRows()))
+	}
+	return out
 }
 
 // eachEdge hands the ends of the schedule at which tiles ended to add. Some come more

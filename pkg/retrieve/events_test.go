@@ -24,7 +24,7 @@ import (
 
 func TestEventsEqualTheOracle(t *testing.T) {
 	t.Parallel()
-	forEachKindIn(t, newFileStudio, func(t *rapid.T, s *studio, v *retrievetest.View) {
+	forEachTable(t, func(t *rapid.T, s *studio, v *retrievetest.View) {
 		subject := s.subject(t, v)
 		subject.Fill(t)
 		part := viewPart(subject)
@@ -132,7 +132,7 @@ func requireToldOf(t require.TestingT, s *retrievetest.Subject, report retrieve.
 	for _, u := range report.Uncovered {
 		told = told.Union(u.Intervals)
 	}
-	covered := s.Snapshot().Covered
+	covered := s.Target.Covered(s.Snapshot())
 	require.Empty(t, told.Intersect(covered))
 	within.Start = max(within.Start, s.FeatureStartTime)
 	if s.Aggregated() {

@@ -17,8 +17,12 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
-// ErrSourceTooLarge is a spine that needs more raw data than one request may read.
-var ErrSourceTooLarge = errors.New("too much to compute from the source")
+var (
+	// ErrSourceTooLarge is a spine that needs more raw data than one request may read.
+	ErrSourceTooLarge = errors.New("too much to compute from the source")
+	// ErrNoSource is a feature table, which is not computed.
+	ErrNoSource = errors.New("there is no source to compute from")
+)
 
 // maxSourceWindows bounds the windows that one request computes.
 const maxSourceWindows = 100_000
@@ -53,13 +57,17 @@ func Instants(ctx context.Context, spine Spine) (window.Interval, error) {
 }
 
 // ResolveSource is Resolve for parts whose tables FromSource makes: the definitions
-// are the same, and nothing needs to be materialized, offline stores or not.
+// are the same, and nothing needs to be materialized, offline stores or not. With a
+// feature table among them it is ErrNoSource.
 func ResolveSource(ctx context.Context, e *materialize.Engine, names Names) ([]Part, error) {
 	latest, err := e.Registry.Latest(ctx, names.Workspace)
 	if err != nil {
 		return nil, err
 	}
 	return partsOf(ctx, e, latest, names, func(g *registry.Serving, taken feature.ServiceView) (Part, error) {
+		if taken.View.Ingested {
+			return Part{}, fmt.Errorf("%w: %s is a feature table, whose rows are ingested", ErrNoSource, taken.View.Name)
+		}
 		target, err := materialize.NewServingTarget(&g.Generation, taken.View)
 		if err != nil {
 			return Part{}, err

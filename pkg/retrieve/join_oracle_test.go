@@ -2,6 +2,7 @@ package retrieve_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -53,13 +54,25 @@ var kindsOfView = map[string]func(*rapid.T) *retrievetest.View{
 	"secondary key": func(t *rapid.T) *retrievetest.View { return retrievetest.DrawTileView(t, true) },
 }
 
-// forEachKind checks a property of each kind of view, rapid.checks times.
-func forEachKind(t *testing.T, property func(t *rapid.T, s *studio, v *retrievetest.View)) {
-	forEachKindIn(t, newStudio, property)
+// kindsOfTable are those of views and the feature table.
+func kindsOfTable() map[string]func(*rapid.T) *retrievetest.View {
+	kinds := maps.Clone(kindsOfView)
+	kinds["feature table"] = retrievetest.DrawTable
+	return kinds
 }
 
-func forEachKindIn(t *testing.T, studio func(*testing.T) *studio, property func(t *rapid.T, s *studio, v *retrievetest.View)) {
-	for name, draw := range kindsOfView {
+// forEachKind checks a property of each kind of view, rapid.checks times.
+func forEachKind(t *testing.T, property func(t *rapid.T, s *studio, v *retrievetest.View)) {
+	forEachKindOf(t, kindsOfView, newStudio, property)
+}
+
+// forEachTable checks a property of what is filled and read, not built.
+func forEachTable(t *testing.T, property func(t *rapid.T, s *studio, v *retrievetest.View)) {
+	forEachKindOf(t, kindsOfTable(), newFileStudio, property)
+}
+
+func forEachKindOf(t *testing.T, kinds map[string]func(*rapid.T) *retrievetest.View, studio func(*testing.T) *studio, property func(t *rapid.T, s *studio, v *retrievetest.View)) {
+	for name, draw := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := studio(t)
@@ -70,7 +83,7 @@ func forEachKindIn(t *testing.T, studio func(*testing.T) *studio, property func(
 
 func TestEveryCellOfAJoinEqualsTheOracle(t *testing.T) {
 	t.Parallel()
-	forEachKindIn(t, newFileStudio, func(t *rapid.T, s *studio, v *retrievetest.View) {
+	forEachTable(t, func(t *rapid.T, s *studio, v *retrievetest.View) {
 		subject := s.subject(t, v)
 		subject.Fill(t)
 		spine := retrievetest.DrawSpine(t, subject)
@@ -87,7 +100,7 @@ func TestEveryCellOfAJoinEqualsTheOracle(t *testing.T) {
 // requireReport requires that the report tells all time that a feature of the spine
 // is made of and that is not covered, and none that is.
 func requireReport(t require.TestingT, report retrieve.Report, spine []retrievetest.Ask, s *retrievetest.Subject) {
-	covered := s.Snapshot().Covered
+	covered := s.Target.Covered(s.Snapshot())
 	var told window.Set
 	for _, u := range report.Uncovered {
 		require.Equal(t, s.Target.View.Name, u.View)
@@ -111,7 +124,7 @@ func madeOf(v *retrievetest.View, at window.Time) (out []window.Interval) {
 	edge := window.Time(v.Oracle.Edge(int64(at)))
 	switch {
 	case !v.Aggregated():
-		return []window.Interval{{Start: max(edge.Add(-v.Schedule()), v.MaterializationStart()), End: edge}}
+		return []window.Interval{{Start: max(edge.Add(-v.Schedule()), v.MaterializationStart()), End: min(edge, window.MaxTime)}}
 	case edge < v.CompleteEnd(v.FeatureStartTime):
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
+	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
@@ -14,14 +15,17 @@ import (
 
 // latest joins a view that stores rows: each instant gets the latest row before its
 // edge. Rows of one key and time lie in one file, in the order of their content, and
-// the last one counts, as it does online.
+// the last one counts, as it does online. In a feature table there is one in a file and
+// may be more in others, of which that of the last ingest counts.
 type latest struct {
 	keys            int // columns of the table before the time
 	delay, schedule time.Duration
 	ttl             time.Duration // 0: rows stay
 	start           window.Time   // rows before it are none
 
-	names []string         // of the columns that are read
+	ordered bool // rows have a sequence: a feature table
+
+	names []string         // of the columns that are read of features
 	types []arrow.DataType // of them
 	from  []int            // by feature of the part: its column
 
@@ -35,15 +39,16 @@ type latest struct {
 
 // latestRow is the latest row so far.
 type latestRow struct {
-	time  window.Time
-	place record.Place // in what was taken; negative: no row
+	time     window.Time
+	sequence int64        // 0 where rows have none
+	place    record.Place // in what was taken; negative: no row
 }
 
 func newLatest(target *materialize.Target, features []int) *latest {
 	view := target.View
 	l := &latest{
 		keys: len(target.Keys), delay: view.DataDelay(), schedule: view.Schedule(),
-		ttl: time.Duration(view.TTL), start: view.FeatureStartTime,
+		ttl: time.Duration(view.TTL), start: view.FeatureStartTime, ordered: view.Ingested,
 	}
 	for _, i := range features {
 		field := target.Features[i]
@@ -59,7 +64,20 @@ func newLatest(target *materialize.Target, features []int) *latest {
 	return l
 }
 
-func (l *latest) columns() []string { return l.names }
+func (l *latest) columns() []string {
+	if l.ordered {
+		return append(slices.Clone(l.names), feature.IngestSequence)
+	}
+	return l.names
+}
+
+// sequences returns those of a record's rows; nil: they have none.
+func (l *latest) sequences(rec arrow.Record) []int64 {
+	if !l.ordered {
+		return nil
+	}
+	return rec.Column(l.keys + 1 + len(l.names)).(*array.Int64).Int64Values()
+}
 
 // edge is the view's CompleteEnd: rows before it count at the instant.
 func (l *latest) edge(at window.Time) window.Time { return at.Add(-l.delay).Floor(l.schedule) }
@@ -92,13 +110,14 @@ func (l *latest) begin(b *keyBatch) {
 
 func (l *latest) add(rec arrow.Record, rows, keys []int32) error {
 	times := rec.Column(l.keys).(*array.Timestamp).TimestampValues()
+	sequences := l.sequences(rec)
 	l.rows = l.rows[:0]
 	for from := 0; from < len(rows); {
 		to := from + 1
 		for to < len(rows) && keys[to] == keys[from] {
 			to++
 		}
-		l.addKey(keys[from], rows[from:to], times)
+		l.addKey(keys[from], rows[from:to], times, sequences)
 		from = to
 	}
 	if len(l.rows) == 0 {
@@ -115,7 +134,7 @@ func (l *latest) add(rec arrow.Record, rows, keys []int32) error {
 }
 
 // addKey looks for the latest row of each instant of a key; both ascend.
-func (l *latest) addKey(key int32, rows []int32, times []arrow.Timestamp) {
+func (l *latest) addKey(key int32, rows []int32, times []arrow.Timestamp, sequences []int64) {
 	chunk := int32(len(l.taken[0]))
 	next, last := 0, -1
 	for i := l.batch.firsts[key]; i < l.batch.firsts[key+1]; i++ {
@@ -126,15 +145,23 @@ func (l *latest) addKey(key int32, rows []int32, times []arrow.Timestamp) {
 			continue
 		}
 		row := rows[next-1]
-		at := window.Time(times[row])
-		if l.found[i].place >= 0 && at < l.found[i].time {
+		found := latestRow{time: window.Time(times[row])}
+		if sequences != nil {
+			found.sequence = sequences[row]
+		}
+		if l.found[i].place >= 0 && found.before(l.found[i]) {
 			continue
 		}
 		if last != next {
 			l.rows, last = append(l.rows, row), next
 		}
-		l.found[i] = latestRow{at, record.PlaceOf(chunk, int32(len(l.rows)-1))}
+		found.place = record.PlaceOf(chunk, int32(len(l.rows)-1))
+		l.found[i] = found
 	}
+}
+
+func (r latestRow) before(other latestRow) bool {
+	return r.time < other.time || r.time == other.time && r.sequence < other.sequence
 }
 
 func (l *latest) end() ([]arrow.Array, error) {

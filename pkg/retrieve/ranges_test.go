@@ -19,7 +19,7 @@ import (
 
 func TestInARangeFeaturesHoldJustAsLongAsTheyAreJoined(t *testing.T) {
 	t.Parallel()
-	forEachKindIn(t, newFileStudio, func(t *rapid.T, s *studio, v *retrievetest.View) {
+	forEachTable(t, func(t *rapid.T, s *studio, v *retrievetest.View) {
 		subject := s.subject(t, v)
 		subject.Fill(t)
 		part := viewPart(subject)
@@ -60,7 +60,7 @@ func TestARangeWithoutAnInstantHasNoRows(t *testing.T) {
 // A shorter lookback leaves rows out, and gives no wrong ones.
 func TestALookbackLeavesOutOnlyWhatIsOlder(t *testing.T) {
 	t.Parallel()
-	forEachKindIn(t, newFileStudio, func(t *rapid.T, s *studio, v *retrievetest.View) {
+	forEachTable(t, func(t *rapid.T, s *studio, v *retrievetest.View) {
 		subject := s.subject(t, v)
 		subject.Fill(t)
 		request := retrieve.RangeRequest{

@@ -67,7 +67,7 @@ func (n *needs) set() window.Set {
 // uncovered tells what a part needed and its table does not cover.
 func (p *part) uncovered() (Uncovered, bool) {
 	wanted := window.Set{{Start: p.Target.View.MaterializationStart(), End: window.MaxTime}}
-	missing := p.needs.set().Intersect(wanted).Subtract(p.Snapshot.Covered)
+	missing := p.needs.set().Intersect(wanted).Subtract(p.Target.Covered(p.Snapshot))
 	return Uncovered{
 		View:      p.Target.View.Name,
 		Intervals: missing[:min(len(missing), maxUncovered)],

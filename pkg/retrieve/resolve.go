@@ -15,7 +15,7 @@ import (
 // materialized yet.
 var ErrNoData = errors.New("no materialized data in the offline store")
 
-// Names say whose features are wanted: those of a view, or of a service.
+// Names say whose features are wanted: those of a view or feature table, or of a service.
 type Names struct {
 	Workspace string
 	Service   string // empty: View
@@ -72,7 +72,8 @@ func find(g *registry.Serving, names Names) (feature.Service, error) {
 		}
 		return g.ServingService(names.Service)
 	}
-	if _, ok := g.BatchFeatureView(names.View); !ok {
+	_, isView := g.BatchFeatureView(names.View)
+	if _, isTable := g.FeatureTable(names.View); !isView && !isTable {
 		return feature.Service{}, fmt.Errorf("feature view %q of workspace %s: %w", names.View, g.Workspace, registry.ErrNotFound)
 	}
 	view, err := g.ServingView(names.View)

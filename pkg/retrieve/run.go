@@ -72,6 +72,9 @@ type Run struct {
 //   - of features, the join keys, timestamp, and the features, for each key and each
 //     end of a tile of it.
 func NewRun(target *materialize.Target, r RunRequest, now window.Time) (*Run, error) {
+	if target.View.Ingested {
+		return nil, fmt.Errorf("%w: %s is a feature table, which has nothing to run: its rows are ingested", ErrRun, target.View.Name)
+	}
 	run := &Run{target: target, level: r.Level, mocks: r.Mocks}
 	var err error
 	if run.Interval, err = runInterval(target.View, r.Start, r.End, now); err != nil {

@@ -16,8 +16,8 @@ func TestASpineAcrossViewsOfAService(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var subjects []*retrievetest.Subject
 		for range rapid.IntRange(2, 3).Draw(t, "views") {
-			kind := rapid.SampledFrom(slices.Sorted(maps.Keys(kindsOfView))).Draw(t, "kind")
-			subject := s.subject(t, kindsOfView[kind](t))
+			kind := rapid.SampledFrom(slices.Sorted(maps.Keys(kindsOfTable()))).Draw(t, "kind")
+			subject := s.subject(t, kindsOfTable()[kind](t))
 			subject.Fill(t)
 			subjects = append(subjects, subject)
 		}

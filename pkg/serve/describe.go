@@ -14,7 +14,7 @@ import (
 )
 
 // kinds in the order that a name without a kind is looked for.
-var kinds = []string{registry.KindView, registry.KindService, registry.KindSource, registry.KindEntity}
+var kinds = []string{registry.KindView, registry.KindTable, registry.KindService, registry.KindSource, registry.KindEntity}
 
 func (s *Server) describe(ctx context.Context, body []byte) (any, error) {
 	var request api.DescribeRequest
@@ -48,6 +48,10 @@ func (s *Server) describeKind(ctx context.Context, g *registry.Generation, name 
 		if _, found = g.BatchFeatureView(name); found {
 			response.FeatureView, err = s.describeView(ctx, g, name)
 		}
+	case registry.KindTable:
+		if _, found = g.FeatureTable(name); found {
+			response.FeatureTable, err = s.describeTable(g, name)
+		}
 	case registry.KindService:
 		if _, found = g.FeatureService(name); found {
 			response.FeatureService, err = describeService(g, name)
@@ -57,9 +61,7 @@ func (s *Server) describeKind(ctx context.Context, g *registry.Generation, name 
 			found = true
 			response.BatchSource = &api.BatchSourceProperties{
 				Properties: properties(g, response.Kind, source.Metadata), BatchConfig: source.BatchConfig, Schema: source.Schema,
-				FeatureViews: viewsWhere(g, func(v feature.BatchFeatureView) bool {
-					return slices.ContainsFunc(v.Sources, func(s feature.ViewSource) bool { return s.Source == name })
-				}),
+				FeatureViews: viewsOfSource(g, name),
 			}
 		}
 	case registry.KindEntity:
@@ -67,7 +69,7 @@ func (s *Server) describeKind(ctx context.Context, g *registry.Generation, name 
 			found = true
 			response.Entity = &api.EntityProperties{
 				Properties: properties(g, response.Kind, entity.Metadata), JoinKeys: entity.JoinKeys,
-				FeatureViews: viewsWhere(g, func(v feature.BatchFeatureView) bool { return slices.Contains(v.Entities, name) }),
+				FeatureViews: viewsOfEntity(g, name),
 			}
 		}
 	}
@@ -84,12 +86,29 @@ func properties(g *registry.Generation, kind string, m feature.Metadata) api.Pro
 	}
 }
 
-// viewsWhere returns names in order.
-func viewsWhere(g *registry.Generation, wanted func(feature.BatchFeatureView) bool) []string {
+// viewsOfSource returns names in order.
+func viewsOfSource(g *registry.Generation, source string) []string {
 	names := []string{}
 	for _, v := range g.BatchFeatureViews {
-		if wanted(v) {
+		if slices.ContainsFunc(v.Sources, func(s feature.ViewSource) bool { return s.Source == source }) {
 			names = append(names, v.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// viewsOfEntity returns names in order, those of feature tables among them.
+func viewsOfEntity(g *registry.Generation, entity string) []string {
+	names := []string{}
+	for _, v := range g.BatchFeatureViews {
+		if slices.Contains(v.Entities, entity) {
+			names = append(names, v.Name)
+		}
+	}
+	for _, t := range g.FeatureTables {
+		if slices.Contains(t.Entities, entity) {
+			names = append(names, t.Name)
 		}
 	}
 	slices.Sort(names)
@@ -105,10 +124,9 @@ func (s *Server) describeView(ctx context.Context, g *registry.Generation, name 
 	if err != nil {
 		return nil, fmt.Errorf("describe %s: %w", name, err)
 	}
-	keys := feature.Schema(v.JoinKeys()).Names()
 	p := &api.FeatureViewProperties{
 		Properties: properties(g, registry.KindView, v.Metadata),
-		Entities:   v.BatchFeatureView.Entities, JoinKeys: keys, OnlineServingIndex: v.OnlineServingIndex,
+		Entities:   v.BatchFeatureView.Entities, JoinKeys: feature.Schema(v.JoinKeys()).Names(),
 		TimestampField: v.TimestampField, Features: v.FeatureNames(), Sources: v.BatchFeatureView.Sources, Mode: v.Mode,
 		AggregationInterval: orNil(v.AggregationInterval), Aggregations: append([]feature.Aggregation{}, v.Aggregations...),
 		AggregationSecondaryKey: orNil(v.AggregationSecondaryKey), LifetimeStartTime: orNil(v.LifetimeStartTime),
@@ -117,16 +135,44 @@ func (s *Server) describeView(ctx context.Context, g *registry.Generation, name 
 		MaxSourceDataDelay: feature.Duration(v.DataDelay()), FeatureStartTime: v.FeatureStartTime,
 		ManualTriggerBackfillEndTime: orNil(v.ManualTriggerBackfillEndTime), TTL: orNil(v.TTL),
 		Online: v.Online, Offline: v.Offline, Fingerprint: fingerprint, URL: s.temporal.viewURL(g.Workspace, name),
+		ServingStore: api.StoreProperties(g.Stores[name].Serving),
 	}
-	if len(p.OnlineServingIndex) == 0 {
-		p.OnlineServingIndex = keys
-	}
-	if wildcard, ok := v.WildcardJoinKey(); ok {
-		p.WildcardJoinKey = &wildcard
-	}
-	p.ServingStore = api.StoreProperties(g.Stores[name].Serving)
+	p.OnlineServingIndex, p.WildcardJoinKey = servingIndex(v)
 	p.FillingStore, err = s.describeFilling(ctx, g, name)
 	return p, err
+}
+
+func (s *Server) describeTable(g *registry.Generation, name string) (*api.FeatureTableProperties, error) {
+	v, err := g.View(name)
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", name, err)
+	}
+	fingerprint, err := v.Fingerprint()
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", name, err)
+	}
+	p := &api.FeatureTableProperties{
+		Properties: properties(g, registry.KindTable, v.Metadata),
+		Entities:   v.BatchFeatureView.Entities, JoinKeys: feature.Schema(v.JoinKeys()).Names(),
+		TimestampField: v.TimestampField, Features: v.FeatureNames(), Schema: v.Schema, TTL: orNil(v.TTL),
+		Online: v.Online, Offline: v.Offline, Fingerprint: fingerprint, URL: s.temporal.viewURL(g.Workspace, name),
+		ServingStore: api.StoreProperties(g.Stores[name].Serving),
+	}
+	p.OnlineServingIndex, p.WildcardJoinKey = servingIndex(v)
+	return p, nil
+}
+
+// servingIndex returns the join keys that a query must give, and the one that it may
+// leave out, or nil.
+func servingIndex(v feature.View) (index []string, wildcard *string) {
+	index = v.OnlineServingIndex
+	if len(index) == 0 {
+		index = feature.Schema(v.JoinKeys()).Names()
+	}
+	if key, ok := v.WildcardJoinKey(); ok {
+		wildcard = &key
+	}
+	return index, wildcard
 }
 
 // describeFilling tells how far the store is that is filling; nil if there is none.

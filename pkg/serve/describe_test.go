@@ -35,11 +35,27 @@ var pages = serve.Temporal{UI: "http://127.0.0.1:8233/", Namespace: "team a", Jo
 	return "TileryWorkspace = '" + workspace + "' AND TileryFeatureView = '" + view + "'"
 }}
 
-// documented adds what people write about definitions, and a service.
+const riskYAML = `---
+kind: FeatureTable
+name: risk
+description: Computed elsewhere
+tags: {team: money}
+entities: [user]
+schema:
+  - {name: score, type: Float64}
+  - {name: user, type: Int64}
+  - {name: scored, type: Timestamp}
+  - {name: embedding, type: "Array[Float32]"}
+ttl: 7d
+online: true
+offline: true
+`
+
+// documented adds what people write about definitions, a table and a service.
 func documented(text string) string {
 	text = strings.Replace(text, "name: spending\n", "name: spending\ndescription: Money by user\nowner: me@example.com\ntags: {team: money}\n", 1)
 	if strings.Contains(text, "kind: Entity") {
-		text += "---\nkind: FeatureService\nname: fraud\nprevent_destroy: true\nfeatures:\n" +
+		text += riskYAML + "---\nkind: FeatureService\nname: fraud\nprevent_destroy: true\nfeatures:\n" +
 			"  - {feature_view: spending, features: [a_label, z_last_hour], join_key_map: {user: buyer}, namespace: money}\n"
 	}
 	return text
@@ -50,7 +66,7 @@ func TestObjectsAreDescribed(t *testing.T) {
 	s := newScene(t)
 	s.apply(0, documented)
 	server := s.with(func(o *serve.Options) { o.Temporal = pages })
-	for name, kind := range map[string]string{"spending": "", "fraud": "", "events": "BatchSource", "user": "Entity"} {
+	for name, kind := range map[string]string{"spending": "", "risk": "", "fraud": "", "events": "BatchSource", "user": "Entity"} {
 		status, body := post(t, server, api.DescribePath, api.DescribeRequest{Workspace: "prod", Name: name, Kind: kind})
 		require.Equal(t, 200, status, body)
 		requireGolden(t, "describe_"+name+".json", body)
@@ -78,7 +94,7 @@ func TestWhatCannotBeDescribedIsExplained(t *testing.T) {
 		{api.DescribeRequest{Workspace: "prod", Name: "nothing"}, 404, api.NotFound, `no object "nothing" in workspace prod at generation 1`},
 		{api.DescribeRequest{Workspace: "prod", Name: "spending", Kind: "Entity"}, 404, api.NotFound, `no Entity "spending" in workspace prod at generation 1`},
 		{api.DescribeRequest{Workspace: "prod", Name: "spending", Kind: "View"}, 400, api.InvalidArgument,
-			`kind "View" is unknown, want one of BatchFeatureView, FeatureService, BatchSource, Entity`},
+			`kind "View" is unknown, want one of BatchFeatureView, FeatureTable, FeatureService, BatchSource, Entity`},
 		{api.DescribeRequest{Workspace: "other", Name: "spending"}, 404, api.NotFound, `workspace "other": not found in the registry`},
 		{api.DescribeRequest{Workspace: "No!", Name: "spending"}, 400, api.InvalidArgument, "bad workspace name"},
 	} {

@@ -27,7 +27,7 @@ func (s *Server) getFeatures(ctx context.Context, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	read, err := q.read(ctx, s.online, entities)
+	read, err := q.read(ctx, s.online, entities, s.clock.Now())
 	var notReady *noDataError
 	if errors.As(err, &notReady) {
 		return nil, fail(api.NotFound, "Cannot retrieve features. FeatureView: %s has no materialized data in the online store.", notReady.view)

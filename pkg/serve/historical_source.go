@@ -78,7 +78,7 @@ func computeError(err error) error {
 	case errors.Is(err, retrieve.ErrRunTooLarge), errors.Is(err, retrieve.ErrSourceTooLarge),
 		errors.Is(err, materialize.ErrTooLarge), errors.Is(err, transform.ErrOutOfMemory):
 		return fail(api.ResourceExhausted, "%v", err)
-	case errors.Is(err, transform.ErrSQL), errors.Is(err, retrieve.ErrSecondaryKeys),
+	case errors.Is(err, transform.ErrSQL), errors.Is(err, retrieve.ErrSecondaryKeys), errors.Is(err, retrieve.ErrNoSource),
 		errors.Is(err, source.ErrNoFiles), errors.Is(err, source.ErrURI), errors.Is(err, source.ErrTable):
 		return fail(api.FailedPrecondition, "%v", err)
 	}

@@ -7,10 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tilery/tilery/pkg/api"
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/registry"
 	"github.com/tilery/tilery/pkg/window"
@@ -19,12 +19,17 @@ import (
 const defaultJobs = 100 // of one list
 
 func (s *Server) materializationStatus(ctx context.Context, body []byte) (any, error) {
+	return s.status(ctx, body, "")
+}
+
+// status returns the table of the jobs of a type, or of all.
+func (s *Server) status(ctx context.Context, body []byte, only ledger.Type) (any, error) {
 	var request api.MaterializationStatusRequest
 	if err := decodeBody(body, &request); err != nil {
 		return nil, err
 	}
 	table, err := s.ledger.Status(ctx, request.Workspace, request.FeatureView, ledger.StatusOptions{
-		Verbose: request.Verbose, Limit: request.Limit, SortColumns: request.SortColumns, ErrorsOnly: request.ErrorsOnly,
+		Verbose: request.Verbose, Limit: request.Limit, SortColumns: request.SortColumns, ErrorsOnly: request.ErrorsOnly, Type: only,
 		UI: s.temporal.UI, Namespace: s.temporal.Namespace,
 	})
 	if err != nil {
@@ -70,7 +75,7 @@ func (s *Server) getJob(ctx context.Context, body []byte) (any, error) {
 		if err != nil {
 			return nil, registryError(err)
 		}
-		views = viewsWhere(&g, func(feature.BatchFeatureView) bool { return true })
+		views = g.ViewNames()
 	}
 	for _, view := range views {
 		h, err := s.ledger.Get(ctx, request.Workspace, view, request.JobID)
@@ -95,7 +100,7 @@ func (s *Server) requireView(ctx context.Context, workspace, view string) error 
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return registryError(err)
 	}
-	if _, ok := g.BatchFeatureView(view); !ok {
+	if !g.HasView(view) {
 		return fail(api.NotFound, "no feature view %q in workspace %s, and no job of one", view, workspace)
 	}
 	return nil
@@ -132,6 +137,9 @@ func (s *Server) job(h ledger.History) api.Job {
 		State: jobStates[last.State], Attempts: make([]api.Attempt, len(h.Attempts)),
 		Online: last.Online, Offline: last.Offline, JobType: string(h.Type),
 		Status: last.State, Message: last.Message, WorkflowID: h.WorkflowID, RunID: h.RunID,
+	}
+	if h.Type == ledger.Ingest && strings.HasPrefix(h.WorkflowID, "ingest/") {
+		job.IngestPath = h.WorkflowID // one started by hand may have another
 	}
 	if !last.Window.Empty() {
 		job.StartTime, job.EndTime = instant(last.Window.Start), instant(last.Window.End)

@@ -15,6 +15,7 @@ import (
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/registry"
+	"github.com/tilery/tilery/pkg/window"
 )
 
 // query is what a request for features names, prepared for reading: the features
@@ -131,11 +132,11 @@ type reading struct {
 	storeBytes int64
 }
 
-// read returns the vectors of the entities, one for each part. The cells of all
-// views are read in one round, after the status of each.
-func (q *query) read(ctx context.Context, store online.Store, entities [][]byte) (reading, error) {
+// read returns the vectors of the entities, one for each part, as of now. The cells of
+// all views are read in one round, after the status of each.
+func (q *query) read(ctx context.Context, store online.Store, entities [][]byte, now window.Time) (reading, error) {
 	started := time.Now()
-	edges, err := q.edges(ctx, store)
+	edges, err := q.edges(ctx, store, now)
 	if err != nil {
 		return reading{}, err
 	}
@@ -161,12 +162,12 @@ func (q *query) read(ctx context.Context, store online.Store, entities [][]byte)
 }
 
 // edges returns where each view is read.
-func (q *query) edges(ctx context.Context, store online.Store) ([]edge, error) {
+func (q *query) edges(ctx context.Context, store online.Store, now window.Time) ([]edge, error) {
 	edges := make([]edge, len(q.views))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, v := range q.views {
 		group.Go(func() (err error) {
-			edges[i], err = v.edge(ctx, store)
+			edges[i], err = v.edge(ctx, store, now)
 			return err
 		})
 	}

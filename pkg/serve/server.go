@@ -35,6 +35,8 @@ type Options struct {
 	// StartRetrieval starts a job that makes a staged dataset, and returns its id; nil:
 	// no dataset is made by a job.
 	StartRetrieval func(ctx context.Context, staged dataset.Staged) (string, error)
+	Ingest         *IngestOptions   // nil: nothing can be ingested
+	Deletion       *DeletionOptions // nil: no keys can be deleted
 	Temporal       Temporal
 	Clock          clock.Clock
 	Logger         *slog.Logger
@@ -101,6 +103,12 @@ func New(o Options) *Server {
 	if o.Engine != nil {
 		s.historicals(o.Historical)
 	}
+	if o.Ingest != nil {
+		s.ingests(*o.Ingest, orDefault(o.LookupTimeout, 30*time.Second))
+	}
+	if o.Deletion != nil {
+		s.deletions(*o.Deletion, o.Historical.withDefaults(), orDefault(o.LookupTimeout, 30*time.Second))
+	}
 	s.mux.HandleFunc("GET "+api.HealthPath, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fail(api.NotFound, "no such endpoint: %s %s", r.Method, r.URL.Path))
@@ -120,6 +128,7 @@ func (s *Server) lookups(timeout time.Duration) {
 		{api.GetWorkspacePath, "GetWorkspace", s.getWorkspace},
 		{api.ListWorkspacesPath, "ListWorkspaces", s.listWorkspaces},
 		{api.MaterializationStatusPath, "MaterializationStatus", s.materializationStatus},
+		{api.DeletionStatusPath, "DeletionStatus", s.deletionStatus},
 		{api.ListJobsPath, "ListMaterializationJobs", s.listJobs},
 		{api.GetJobPath, "GetMaterializationJob", s.getJob},
 	} {

@@ -41,8 +41,9 @@ type edge struct {
 	store string
 }
 
-// edge reads the view's status; *noDataError says that it is not ready.
-func (v *view) edge(ctx context.Context, store online.Store) (edge, error) {
+// edge reads the view's status; *noDataError says that it is not ready. That of a
+// feature table is now: whatever was ingested is there.
+func (v *view) edge(ctx context.Context, store online.Store, now window.Time) (edge, error) {
 	status, _, ok, err := online.ReadStatus(ctx, store, v.target.Store())
 	if err != nil {
 		return edge{}, err
@@ -50,6 +51,9 @@ func (v *view) edge(ctx context.Context, store online.Store) (edge, error) {
 	at, covered := v.target.Watermark(status.Settled())
 	if !ok || !covered {
 		return edge{}, &noDataError{v.target.View.Name}
+	}
+	if v.target.View.Ingested {
+		at = v.target.View.CompleteEnd(now)
 	}
 	return edge{at: at, store: v.target.CellStore(status.Epoch)}, nil
 }

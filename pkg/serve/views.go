@@ -49,7 +49,7 @@ type generation struct {
 	prepared sync.Map // locator -> *query
 }
 
-// locator names a feature service, or a feature view.
+// locator names a feature service, or a feature view or table.
 type locator struct {
 	service bool
 	name    string
@@ -180,7 +180,7 @@ func (g *generation) service(l locator) (feature.Service, error) {
 		}
 		return g.ServingService(l.name)
 	}
-	if _, ok := g.BatchFeatureView(l.name); !ok {
+	if !g.HasView(l.name) {
 		return feature.Service{}, fmt.Errorf("feature view %q: %w", l.name, registry.ErrNotFound)
 	}
 	v, err := g.ServingView(l.name)

@@ -16,6 +16,7 @@ import (
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/bucket/buckettest"
 	"github.com/tilery/tilery/pkg/bucket/file"
+	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/registry"
@@ -94,7 +95,7 @@ func newShelved(t *testing.T) *shelved {
 	}
 	s.server = serve.New(serve.Options{
 		Registry: registry.New(buckettest.Faulty{Bucket: b, Hook: s.hook}), Online: emptyStore{},
-		Logger: slog.New(slog.NewTextHandler(s.log, nil)),
+		Clock: clock.Fixed(start), Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 	})
 	return s
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tilery/tilery/pkg/clock"
 	"github.com/tilery/tilery/pkg/config"
 	"github.com/tilery/tilery/pkg/dataset"
+	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline/delta"
@@ -114,10 +115,16 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 			Backoff: c.Retry.FailureBackoff, MaxBackoff: c.Retry.MaxBackoff,
 		},
 	}
+	frames := newIngest(engine, c)
+	jobs.Frames = frames
+	ingests := &activities.Ingest{Engine: frames, Clock: now, Retry: jobs.Retry}
+	keys := newDeletion(engine, h.datasets, c.Deletion)
+	jobs.Deletions = keys
+	deletions := &activities.Delete{Engine: keys, Clock: now, Retry: jobs.Retry}
 	retrieve := &activities.Retrieve{
 		Engine: engine, Datasets: h.datasets, Clock: now, Join: jobRetrieval(c), Retry: jobs.Retry,
 	}
-	if err := h.startWorkers(c, jobs, retrieve, schedules); err != nil {
+	if err := h.startWorkers(c, schedules, jobs, retrieve, ingests, deletions); err != nil {
 		return err
 	}
 	if err := h.reconcileAll(ctx, engine.Registry); err != nil {
@@ -128,6 +135,8 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 		Planner:  &registry.Planner{Registry: engine.Registry, Engine: engine.Transform},
 		Online:   engine.Online, Ledger: engine.Ledger, Engine: engine, Clock: now, Logger: h.logger, OnApply: h.reconcile,
 		Historical: historical(c.Retrieval, c.Scratch), Datasets: h.datasets, StartRetrieval: h.startRetrieval,
+		Ingest:   h.ingestOptions(frames, c.Ingest),
+		Deletion: h.deletionOptions(keys, c.Deletion),
 		Temporal: serve.Temporal{UI: c.Temporal.UI, Namespace: c.Temporal.Namespace, JobsQuery: activities.JobsQuery},
 	}))
 	return nil
@@ -157,7 +166,7 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	h.datasets = dataset.New(objects, tables)
 	return &materialize.Engine{
 		Bucket: objects, Registry: registry.New(objects), Sources: sources, Transform: duckdb.Engine{},
-		Offline: tables, Online: store,
+		Offline: tables, Online: store, Fences: &forget.Store{Bucket: objects},
 		Ledger: ledger.New(objects), Options: share(c.Batch, c.Scratch),
 		Maintenance: materialize.Maintenance{
 			Retention: c.Maintenance.Retention, LogRetention: c.Maintenance.LogRetention, StoreRetention: c.Maintenance.StoreRetention,
@@ -215,20 +224,20 @@ func (h *Host) stopHTTP() error {
 	return err
 }
 
-// startWorkers polls the control queue and the batch queue.
-func (h *Host) startWorkers(c config.Config, a *activities.Materialize, retrieve *activities.Retrieve, schedules *activities.Schedules) error {
+// startWorkers polls the control queue and the batch queue; jobs are activities of both.
+func (h *Host) startWorkers(c config.Config, schedules *activities.Schedules, jobs ...any) error {
 	control := worker.New(h.temporal, workflows.TaskQueueControl, h.workerOptions())
 	workflows.Register(control)
-	control.RegisterActivity(a)
 	control.RegisterActivity(schedules)
-	control.RegisterActivity(retrieve)
 
 	options := h.workerOptions()
 	options.MaxConcurrentActivityExecutionSize = c.Batch.Slots
 	options.DisableWorkflowWorker = true
 	batch := worker.New(h.temporal, workflows.TaskQueueBatch, options)
-	batch.RegisterActivity(a)
-	batch.RegisterActivity(retrieve)
+	for _, activities := range jobs {
+		control.RegisterActivity(activities)
+		batch.RegisterActivity(activities)
+	}
 
 	for _, w := range []worker.Worker{control, batch} {
 		if err := w.Start(); err != nil {

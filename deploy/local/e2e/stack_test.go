@@ -20,6 +20,9 @@ var bin string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if death, ok := os.LookupEnv(deathVariable); ok {
+		return runMortal(death)
+	}
 	var err error
 	if bin, err = os.MkdirTemp("", "tilery-e2e-"); err == nil {
 		defer func() { _ = os.RemoveAll(bin) }() // below the system's temporary directory

@@ -47,8 +47,7 @@ type workerProcess struct {
 func startWorker(t *testing.T, s *stack, source, now string) *workerProcess {
 	t.Helper()
 	w := &workerProcess{command: exec.Command(filepath.Join(bin, "tilery-worker"))}
-	w.command.Env = append(os.Environ(), "TILERY_DATA_DIR="+s.dir, "TILERY_SOURCE_ROOT="+source, "TILERY_CLOCK=fixed:"+now,
-		"TILERY_HTTP_LISTEN=127.0.0.1:0", "TILERY_TEMPORAL_ADDRESS="+s.Endpoints.Temporal)
+	w.command.Env = s.workerEnvironment(source, now)
 	out, err := w.command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, w.command.Start())
@@ -58,6 +57,12 @@ func startWorker(t *testing.T, s *stack, source, now string) *workerProcess {
 	_, err = fmt.Sscanf(line, "Tilery serves %s ", &w.http)
 	require.NoError(t, err, line)
 	return w
+}
+
+// workerEnvironment is that of a worker over the stack's directory.
+func (s *stack) workerEnvironment(source, now string) []string {
+	return append(os.Environ(), "TILERY_DATA_DIR="+s.dir, "TILERY_SOURCE_ROOT="+source, "TILERY_CLOCK=fixed:"+now,
+		"TILERY_HTTP_LISTEN=127.0.0.1:0", "TILERY_TEMPORAL_ADDRESS="+s.Endpoints.Temporal)
 }
 
 func (w *workerProcess) kill(t *testing.T) {

@@ -48,7 +48,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		reflect.TypeFor[feature.FileConfig](), reflect.TypeFor[feature.DatetimePartitionColumn](), reflect.TypeFor[feature.BatchFeatureView](),
 		reflect.TypeFor[feature.ViewSource](), reflect.TypeFor[feature.Aggregation](), reflect.TypeFor[feature.FeatureService](),
 		reflect.TypeFor[feature.ServiceFeatures](), reflect.TypeFor[feature.TimeWindow](), reflect.TypeFor[feature.ViewTest](),
-		reflect.TypeFor[feature.ExpectedFeatures](),
+		reflect.TypeFor[feature.ExpectedFeatures](), reflect.TypeFor[feature.FeatureTable](),
 	} {
 		for _, field := range reflect.VisibleFields(of) {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

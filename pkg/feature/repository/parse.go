@@ -170,6 +170,8 @@ func (p *parser) document(file string, node *yaml.Node) {
 	case "BatchFeatureView":
 		view, at := add(p, &repository.BatchFeatureViews, file, o, node)
 		p.inlineSQL(view, at)
+	case "FeatureTable":
+		add(p, &repository.FeatureTables, file, o, node)
 	case "FeatureService":
 		add(p, &repository.FeatureServices, file, o, node)
 	default:
@@ -177,7 +179,7 @@ func (p *parser) document(file string, node *yaml.Node) {
 		if o.kind == "" {
 			text = "is required, one of"
 		}
-		p.report(file, node.Line, feature.Problem{Kind: "document", Name: o.name, Field: "kind", Text: text + " Entity, BatchSource, BatchFeatureView, FeatureService"})
+		p.report(file, node.Line, feature.Problem{Kind: "document", Name: o.name, Field: "kind", Text: text + " Entity, BatchSource, BatchFeatureView, FeatureTable, FeatureService"})
 	}
 }
 

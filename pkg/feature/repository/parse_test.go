@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,6 +100,35 @@ func TestInlineSQLIsTakenAsItIs(t *testing.T) {
 	parsed, err := repository.Parse(yaml(fmt.Sprintf(views, "SELECT origin, date, delay FROM flights -- not.sql")))
 	require.NoError(t, err)
 	require.Equal(t, "SELECT origin, date, delay FROM flights -- not.sql", parsed.BatchFeatureViews[0].Transformation)
+}
+
+func TestFeatureTablesAreRead(t *testing.T) {
+	parsed, err := repository.Parse(yaml(entity + `---
+kind: FeatureTable
+name: risk
+owner: me
+entities: [airport]
+schema:
+  - {name: origin, type: String}
+  - {name: scored, type: Timestamp}
+  - {name: embedding, type: "Array[Float32]"}
+ttl: 7d
+online_serving_index: [origin]
+online: true
+offline: true
+`))
+	require.NoError(t, err)
+	require.Equal(t, []feature.FeatureTable{{
+		Metadata: feature.Metadata{Name: "risk", Owner: "me", DefinedIn: "features.yaml"},
+		Entities: []string{"airport"},
+		Schema: feature.Schema{
+			{Name: "origin", Type: feature.String}, {Name: "scored", Type: feature.Timestamp},
+			{Name: "embedding", Type: feature.ArrayOf(feature.Float32)},
+		},
+		TTL: feature.Duration(7 * 24 * time.Hour), OnlineServingIndex: []string{"origin"}, Online: true, Offline: true,
+	}}, parsed.FeatureTables)
+	got := parsed.Locate(feature.Problem{Kind: "FeatureTable", Name: "risk", Field: "schema[2].type", Text: "is wrong"})
+	require.Equal(t, 13, got.Line)
 }
 
 func TestProblemsAreLocatedAtTheNearestField(t *testing.T) {

@@ -57,7 +57,7 @@ func (h *history) newestCheckpoint(ctx context.Context) (*state, error) {
 
 // putCheckpoint writes s as an object, unless it is there.
 func (h *history) putCheckpoint(ctx context.Context, s *state) error {
-	data, err := s.encode(h.expired(s))
+	data, err := s.encode(h.horizon(s))
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (h *history) putHint(ctx context.Context, s *state) error {
 			return err
 		}
 	}
-	data, err := json.Marshal(lastCheckpoint{Version: s.number, Size: s.rows(h.expired(s))})
+	data, err := json.Marshal(lastCheckpoint{Version: s.number, Size: s.rows(h.horizon(s))})
 	if err != nil {
 		return fmt.Errorf("encode hint: %w", err)
 	}

@@ -72,11 +72,11 @@ var checkpointSchema = func() *arrow.Schema {
 	}, nil)
 }()
 
-// lasting returns the paths of the tombstones from expired on.
-func (s *state) lasting(expired window.Time) []string {
+// lasting returns the paths of the tombstones that are not before the horizon.
+func (s *state) lasting(h horizon) []string {
 	var out []string
 	for path, removed := range s.tombstones {
-		if removed >= expired {
+		if removed >= h.removed {
 			out = append(out, path)
 		}
 	}
@@ -85,18 +85,23 @@ func (s *state) lasting(expired window.Time) []string {
 }
 
 // rows returns how many rows a checkpoint of s has.
-func (s *state) rows(expired window.Time) int64 {
-	rows := 2 + len(s.files) + len(s.readAt) + len(s.txns) + len(s.lasting(expired))
+func (s *state) rows(h horizon) int64 {
+	rows := 2 + len(s.files) + len(s.readAt) + len(s.txns) + len(s.lasting(h)) + len(s.lastingFences(h))
+	for _, at := range s.appended {
+		if at >= h.appended {
+			rows++
+		}
+	}
 	if s.fence != 0 {
 		rows++
 	}
 	return int64(rows)
 }
 
-// encode renders s as a checkpoint, without tombstones before expired. Equal states
+// encode renders s as a checkpoint, without what lies before the horizon. Equal states
 // give equal bytes, wherever they were read from.
-func (s *state) encode(expired window.Time) ([]byte, error) {
-	e, err := newCheckpointEncoder(s.lasting(expired))
+func (s *state) encode(h horizon) ([]byte, error) {
+	e, err := newCheckpointEncoder(h, s.lasting(h))
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)
 	}
@@ -116,6 +121,7 @@ func (s *state) encode(expired window.Time) ([]byte, error) {
 }
 
 type checkpointEncoder struct {
+	horizon    horizon
 	tombstones []string // that are written
 	out        *bytes.Buffer
 	parquet    *pqarrow.FileWriter
@@ -124,7 +130,7 @@ type checkpointEncoder struct {
 	group      int64 // in the open row group
 }
 
-func newCheckpointEncoder(tombstones []string) (*checkpointEncoder, error) {
+func newCheckpointEncoder(h horizon, tombstones []string) (*checkpointEncoder, error) {
 	out := &bytes.Buffer{}
 	props := parquet.NewWriterProperties(
 		parquet.WithCompression(compress.Codecs.Snappy), // any Delta reader has it
@@ -135,7 +141,7 @@ func newCheckpointEncoder(tombstones []string) (*checkpointEncoder, error) {
 		return nil, err
 	}
 	return &checkpointEncoder{
-		tombstones: tombstones, out: out, parquet: w,
+		horizon: h, tombstones: tombstones, out: out, parquet: w,
 		rows: array.NewRecordBuilder(memory.DefaultAllocator, checkpointSchema),
 	}, nil
 }
@@ -229,6 +235,22 @@ func (e *checkpointEncoder) addTable(s *state) error {
 func (e *checkpointEncoder) addTxns(s *state) error {
 	if s.fence != 0 {
 		if err := e.row(txnColumn, fenceID, s.fence, nil); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.lastingFences(e.horizon) {
+		x := f.txn()
+		if err := e.row(txnColumn, x.AppID, x.Version, x.LastUpdated); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.appended)) {
+		at := s.appended[name]
+		if at < e.horizon.appended {
+			continue
+		}
+		x := buildTxn(offline.Build{Append: name}, at.Time().UnixMilli())
+		if err := e.row(txnColumn, x.AppID, x.Version, x.LastUpdated); err != nil {
 			return err
 		}
 	}

@@ -123,6 +123,7 @@ func TestAStateIsTheSameThroughCheckpoints(t *testing.T) {
 		for range rapid.IntRange(1, 10).Draw(rt, "versions") {
 			v := h.next()
 			expired := h.state.clock.Add(-retention)
+			beyond := horizon{removed: expired, appended: expired}
 			if through != nil {
 				require.NoError(rt, through.apply(h.layout, v))
 				require.Equal(rt, lastingPart(h.state, expired), lastingPart(through, expired))
@@ -130,17 +131,17 @@ func TestAStateIsTheSameThroughCheckpoints(t *testing.T) {
 			if rapid.IntRange(0, 4).Draw(rt, "checkpoint") > 0 {
 				continue
 			}
-			data, err := h.state.encode(expired)
+			data, err := h.state.encode(beyond)
 			require.NoError(rt, err)
 			if through != nil {
-				again, err := through.encode(expired)
+				again, err := through.encode(beyond)
 				require.NoError(rt, err)
 				require.Equal(rt, data, again, "the bytes do not depend on what the state was read from")
 			}
 			through, err = restored(t.Context(), v.number, data)
 			require.NoError(rt, err)
 			require.Equal(rt, lastingPart(h.state, expired), lastingPart(through, expired))
-			require.Equal(rt, h.state.rows(expired), through.rows(0))
+			require.Equal(rt, h.state.rows(beyond), through.rows(horizon{}))
 		}
 	})
 }
@@ -166,7 +167,7 @@ func manyFiles(t require.TestingT, files int) *state {
 func TestCheckpointsOfManyRowGroups(t *testing.T) {
 	t.Parallel()
 	s := manyFiles(t, checkpointGroupRows)
-	data, err := s.encode(0)
+	data, err := s.encode(horizon{})
 	require.NoError(t, err)
 	got, err := restored(t.Context(), 3, data)
 	require.NoError(t, err)
@@ -175,7 +176,7 @@ func TestCheckpointsOfManyRowGroups(t *testing.T) {
 
 func TestADamagedCheckpointIsFound(t *testing.T) {
 	t.Parallel()
-	whole, err := manyFiles(t, 50).encode(0)
+	whole, err := manyFiles(t, 50).encode(horizon{})
 	require.NoError(t, err)
 	for n := 0; n < len(whole); n += 5 {
 		_, err := restored(t.Context(), 3, whole[:n])
@@ -196,7 +197,7 @@ func FuzzDecodeCheckpoint(f *testing.F) {
 		s := manyFiles(f, files)
 		s.txns["theirs"] = transaction{AppID: "theirs", Version: 1}
 		s.tombstones["a"] = 1
-		data, err := s.encode(0)
+		data, err := s.encode(horizon{})
 		require.NoError(f, err)
 		f.Add(data)
 	}

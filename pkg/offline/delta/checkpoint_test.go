@@ -89,7 +89,9 @@ func TestATableIsTheSameWithoutItsFirstVersions(t *testing.T) {
 	}
 	require.Equal(t, before, all(t, open(t, b, opts)))
 	other := open(t, b, opts)
-	result := commit(t, other, "next", true, build(t, other, hour(0), readAt(3), rowsAt(hour(0).Start)))
+	next := build(t, other, hour(0), readAt(3), rowsAt(hour(0).Start))
+	next.Fence = 2
+	result := commit(t, other, "next", true, next)
 	require.Equal(t, offline.CommitResult{Version: 5, Outcomes: []offline.Outcome{offline.Committed}}, result)
 	for _, table := range []offline.Table{table, follower, open(t, b, opts)} {
 		require.Equal(t, all(t, other), all(t, table))

@@ -104,15 +104,16 @@ func checkCommit(spec offline.Spec, c offline.Commit) error {
 	if len(c.Builds) > maxBuilds {
 		return fmt.Errorf("%d builds, at most %d are allowed", len(c.Builds), maxBuilds)
 	}
-	windows := map[window.Interval]bool{}
+	names := map[string]bool{}
 	paths := map[string]bool{}
 	for _, b := range c.Builds {
-		if windows[b.Window] {
-			return fmt.Errorf("window %v has two builds", b.Window)
+		name := nameOf(b)
+		if names[name] {
+			return fmt.Errorf("%s has two builds", name)
 		}
-		windows[b.Window] = true
+		names[name] = true
 		if err := checkBuild(spec, b); err != nil {
-			return fmt.Errorf("build of window %v: %w", b.Window, err)
+			return fmt.Errorf("build of %s: %w", name, err)
 		}
 		for _, f := range b.Files {
 			if paths[f.Path] {
@@ -124,19 +125,44 @@ func checkCommit(spec offline.Spec, c offline.Commit) error {
 	return nil
 }
 
+// nameOf says what a build is of.
+func nameOf(b offline.Build) string {
+	if b.Append != "" {
+		return "ingest " + b.Append
+	}
+	return fmt.Sprint("window ", b.Window)
+}
+
+// checkPlace refuses a build that its table has no place for.
+func checkPlace(spec offline.Spec, b offline.Build) error {
+	if spec.Sequence == "" {
+		if b.Append != "" {
+			return errors.New("the rows of the table belong to windows")
+		}
+		return errors.Join(checkWindow(spec, b.Window), checkReadAt(b.ReadAt))
+	}
+	switch {
+	case b.Window != (window.Interval{}) || b.ReadAt != 0:
+		return errors.New("the rows of the table belong to no window")
+	case !attemptForm.MatchString(b.Append):
+		return fmt.Errorf("name %q is not 1 to 100 of [A-Za-z0-9._-]", b.Append)
+	}
+	return nil
+}
+
 func checkBuild(spec offline.Spec, b offline.Build) error {
-	if err := checkWindow(spec, b.Window); err != nil {
+	if err := checkPlace(spec, b); err != nil {
 		return err
 	}
-	if err := checkReadAt(b.ReadAt); err != nil {
-		return err
+	if b.Fence < 0 {
+		return fmt.Errorf("fence %d is negative", b.Fence)
 	}
 	rows, bytes := int64(0), int64(0)
 	for _, f := range b.Files {
 		if err := checkFile(spec, f); err != nil {
 			return err
 		}
-		if !b.Window.Covers(span(f)) {
+		if b.Append == "" && !b.Window.Covers(reach(f)) {
 			return fmt.Errorf("file %s has rows outside the window", f.Path)
 		}
 		rows += f.Rows

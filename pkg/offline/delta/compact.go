@@ -108,14 +108,15 @@ type compaction struct {
 
 // merged is a group and the file, which no version names yet, that has its rows.
 type merged struct {
-	from group
-	to   offline.File
+	from    group
+	to      offline.File
+	dropped int64 // rows that are not in it
 }
 
 // merge merges the groups. A group with a file that was vacuumed meanwhile is left out.
 func (c *compaction) merge(ctx context.Context, groups []group) error {
 	for _, g := range groups {
-		to, err := c.table.mergeFiles(ctx, g, func(rows int64) {
+		to, dropped, err := c.table.mergeFiles(ctx, g, func(rows int64) {
 			c.rows += rows
 			c.request.OnProgress(c.rows)
 		})
@@ -131,12 +132,13 @@ func (c *compaction) merge(ctx context.Context, groups []group) error {
 		if err != nil {
 			return err
 		}
-		c.merged = append(c.merged, merged{g, to})
+		c.merged = append(c.merged, merged{g, to, dropped})
 	}
 	return nil
 }
 
-// plan leaves coverage and transactions alone: rows only move.
+// plan leaves coverage and transactions alone: rows only move, but for those that count
+// no longer.
 func (c *compaction) plan(_ context.Context, s *state) (*plan, error) {
 	if _, done := s.committedBy(c.request.ID); done || s.fence != c.fence {
 		return nil, nil
@@ -147,6 +149,7 @@ func (c *compaction) plan(_ context.Context, s *state) (*plan, error) {
 		if s.holdsAll(m.from) && c.table.tooOld(m.to) == nil {
 			out.removes = append(out.removes, m.from...)
 			out.adds = append(out.adds, m.to)
+			out.keepsRows = out.keepsRows && m.dropped == 0
 		}
 	}
 	if len(out.adds) == 0 {

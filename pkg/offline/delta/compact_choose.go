@@ -38,10 +38,11 @@ func (g group) bytes() (total int64) {
 // hours. Neighbours in time are merged, so that a file spans few windows: replacing
 // one copies the rest of each file that spans it.
 func choose(s *state, r offline.CompactRequest, rowGroupRows int64) (groups []group) {
-	growing := s.growing()
+	// Rows without windows may come into any partition.
+	growing, all := s.growing(), s.spec.Sequence != ""
 	read, files := int64(0), 0
 	for _, partition := range s.partitions() {
-		for _, alike := range byTier(partition, r.TargetBytes, partition[0].Partition == growing) {
+		for _, alike := range byTier(partition, r.TargetBytes, all || partition[0].Partition == growing) {
 			for _, g := range chunks(alike, r, rowGroupRows) {
 				if read >= r.MaxBytes || files+len(g) > maxFilesPerCall {
 					return groups

@@ -29,16 +29,16 @@ const (
 )
 
 // mergeFiles writes the rows of g into one file, and calls onRows with the rows
-// of each part of them.
-func (t *table) mergeFiles(ctx context.Context, g group, onRows func(int64)) (out offline.File, err error) {
+// of each part of them. Rows that another of their key and time supersedes are dropped.
+func (t *table) mergeFiles(ctx context.Context, g group, onRows func(int64)) (out offline.File, dropped int64, err error) {
 	m, err := t.openMerge(ctx, g)
 	if err != nil {
-		return out, err
+		return out, 0, err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
 	to, err := newFileWriter(t.spec, t.opts, g[0].Partition, maxRowGroupBytes)
 	if err != nil {
-		return out, err
+		return out, 0, err
 	}
 	defer func() { err = errors.Join(err, to.discard()) }()
 	for {
@@ -47,29 +47,29 @@ func (t *table) mergeFiles(ctx context.Context, g group, onRows func(int64)) (ou
 			break
 		}
 		if err != nil {
-			return out, err
+			return out, 0, err
 		}
 		err = to.write(rec)
 		rec.Release()
 		if err != nil {
-			return out, err
+			return out, 0, err
 		}
 		onRows(rec.NumRows())
 	}
-	if rows := g.rows(); to.stats.rows != rows {
-		return out, fmt.Errorf("%d rows were merged into %d", rows, to.stats.rows)
+	if rows := g.rows(); to.stats.rows+m.dropped != rows {
+		return out, 0, fmt.Errorf("%d rows were merged into %d, and %d dropped", rows, to.stats.rows, m.dropped)
 	}
 	if out, err = to.finish(ctx, t.bucket, mergedAttempt); err != nil {
-		return out, err
+		return out, 0, err
 	}
-	// Sequence numbers order rows of equal key and time. Such rows lie in one window,
-	// so they come from one build, had one number, and have one again; between rows
-	// that are not equal it decides nothing. The greatest keeps it true that no row
-	// of a file was committed after the file's number.
+	// The numbers of files order rows of equal key and time, where no column does. Such
+	// rows lie in one window, so they come from one build, had one number, and have one
+	// again; between rows that are not equal it decides nothing. The greatest keeps it
+	// true that no row of a file was committed after the file's number.
 	for _, f := range g {
 		out.Seq = max(out.Seq, f.Seq)
 	}
-	return out, nil
+	return out, m.dropped, nil
 }
 
 func (g group) rows() (total int64) {
@@ -92,6 +92,12 @@ type merger struct {
 	// next row of, and the parts.
 	order []int32
 	parts []arrow.Record
+
+	// Of a table with a sequence: the row that was yielded last, and how many were
+	// left out, being of its key and time and superseded.
+	last     []byte
+	lastTime window.Time
+	dropped  int64
 }
 
 // run is one file of a merge.
@@ -102,9 +108,10 @@ type run struct {
 	rec    arrow.Record // nil: at the end
 	keys   *record.KeyEncoder
 	times  []arrow.Timestamp
-	row    int // of rec, that comes next
-	passed int // rows of rec that were yielded
-	part   int // that takes the row; -1: none yet
+	seqs   []int64 // nil: the table has no sequence
+	row    int     // of rec, that comes next
+	passed int     // rows of rec that were yielded
+	part   int     // that takes the row; -1: none yet
 
 	key  []byte // of the row
 	time window.Time
@@ -145,7 +152,11 @@ func (m *merger) next() (arrow.Record, error) {
 	defer m.drop()
 	for len(m.order) < m.limit && len(m.queue) > 0 {
 		r := m.queue[0]
-		if err := m.pass(r); err != nil {
+		step := m.pass
+		if m.superseded(r) {
+			step = m.leaveOut
+		}
+		if err := step(r); err != nil {
 			return nil, err
 		}
 		if r.rec == nil {
@@ -171,11 +182,38 @@ func (m *merger) pass(r *run) error {
 	}
 	m.order = append(m.order, int32(r.part))
 	r.row++
+	return m.move(r)
+}
+
+// move goes to the row of r that was counted to.
+func (m *merger) move(r *run) error {
 	if r.row < len(r.times) {
 		return r.see()
 	}
 	m.cut(r)
 	return r.read(m.spec)
+}
+
+// superseded reports whether a row of the same key and time came before that of r, with
+// a greater sequence.
+func (m *merger) superseded(r *run) bool {
+	if m.spec.Sequence == "" {
+		return false
+	}
+	if m.lastTime == r.time && bytes.Equal(m.last, r.key) {
+		return true
+	}
+	m.last, m.lastTime = append(m.last[:0], r.key...), r.time
+	return false
+}
+
+// leaveOut moves r past its row, which counts no longer.
+func (m *merger) leaveOut(r *run) error {
+	m.cut(r)
+	m.dropped++
+	r.row++
+	r.passed = r.row
+	return m.move(r)
 }
 
 // cut ends the part that takes the rows of r.
@@ -259,6 +297,9 @@ func (r *run) read(spec offline.Spec) (err error) {
 		return fmt.Errorf("file %s: %w", r.path, err)
 	}
 	r.times = columns[len(spec.Keys)].(*array.Timestamp).TimestampValues()
+	if spec.Sequence != "" {
+		r.seqs = columns[len(columns)-1].(*array.Int64).Int64Values()
+	}
 	return r.see()
 }
 
@@ -273,7 +314,8 @@ func (r *run) see() error {
 	return nil
 }
 
-// runQueue is a heap of runs, least row first.
+// runQueue is a heap of runs, least row first; of equal ones that with the greatest
+// sequence.
 type runQueue []*run
 
 func (q runQueue) Len() int      { return len(q) }
@@ -285,6 +327,9 @@ func (q runQueue) Less(i, j int) bool {
 	}
 	if a.time != b.time {
 		return a.time < b.time
+	}
+	if a.seqs != nil && a.seqs[a.row] != b.seqs[b.row] {
+		return a.seqs[a.row] > b.seqs[b.row]
 	}
 	return a.index < b.index
 }

@@ -31,6 +31,24 @@
 // copy of each file that spans it. Rows of equal key and time lie in one window, so
 // in one file; a merged file has the greatest sequence number of its parts.
 //
+// Rows without windows. In a table with a sequence builds are appended: the transaction
+// "i/<name>" says that what has the name was added, and is forgotten after 90 days. Of
+// rows with equal key and time the one with the greatest sequence counts. Readers pick
+// it; a compaction, which may take any files of a partition, keeps only that.
+//
+// Erasure. Erase takes the rows of keys out of all files that are live, in one version:
+// it removes the files that hold one and adds the rest of their rows. A row group that
+// holds none is copied as it is. A file made since the plan is looked at by the next
+// plan, since the number is lost then. What is committed later was perhaps read before:
+// the version raises the table's fence (transactions "fence" and "fence/<n>/<object>"),
+// and names the hashes of the keys, below _fences/. The commit of a build that began at
+// a lower fence leaves those keys out. A fence is forgotten after the retention; builds
+// that began before it are ErrStale then.
+//
+// The keys are gone from the table's folder when the versions before the erasure are
+// cleaned and what was removed is vacuumed: statistics name keys in versions that add
+// files and in checkpoints, not in removals.
+//
 // Vacuum. A file is deleted when it is not live, and was removed, or, if no version
 // has ever named it, uploaded before the retention. Vacuum finds what is that old,
 // commits a version that does nothing, and deletes what is still not named then: a

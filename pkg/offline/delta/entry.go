@@ -14,14 +14,29 @@ import (
 // windowPrefix begins the application id of a window's transaction.
 const windowPrefix = "w/"
 
-// fenceID is the application id of deletions; its version counts them.
-const fenceID = "fence"
+// appendPrefix begins the application id of what was ingested, before its name.
+const appendPrefix = "i/"
 
 // windowInfo is a window in commitInfo, for people. The transactions decide.
 type windowInfo struct {
 	window.Interval
 	ReadAt window.Time `json:"read_at"`
 	Rows   int64       `json:"rows"`
+}
+
+// appendInfo is an ingest in commitInfo, for people.
+type appendInfo struct {
+	Name string `json:"name"`
+	Rows int64  `json:"rows"`
+}
+
+// note adds a build to what people are told.
+func (i *tileryInfo) note(b offline.Build) {
+	if b.Append != "" {
+		i.Appends = append(i.Appends, appendInfo{b.Append, b.Rows})
+		return
+	}
+	i.Windows = append(i.Windows, windowInfo{b.Window, b.ReadAt, b.Rows})
 }
 
 // Tags of a file: what Delta's own fields do not hold, or only to the millisecond.
@@ -127,9 +142,17 @@ func checkFile(spec offline.Spec, f offline.File) error {
 	return nil
 }
 
-// span returns the interval from the first to the last row of f.
-func span(f offline.File) window.Interval {
+// reach returns the interval from the first to the last row of f.
+func reach(f offline.File) window.Interval {
 	return window.Interval{Start: f.MinTime, End: f.MaxTime + 1}
+}
+
+// buildTxn returns the transaction by which a build is known to be in the table.
+func buildTxn(b offline.Build, millis int64) transaction {
+	if b.Append != "" {
+		return transaction{AppID: appendPrefix + b.Append, Version: 1, LastUpdated: millis}
+	}
+	return windowTxn(b, millis)
 }
 
 func windowTxn(b offline.Build, millis int64) transaction {

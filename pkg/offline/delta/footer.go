@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
 )
 
 const parquetMagic = "PAR1"
@@ -34,13 +35,7 @@ func declareOrder(f *os.File, columns int, rows int64) (size int64, err error) {
 	if footer.NumRows != rows {
 		return 0, fmt.Errorf("file has %d rows, %d were written", footer.NumRows, rows)
 	}
-	for _, group := range footer.RowGroups {
-		for i := range columns {
-			sorting := added(&group.SortingColumns)
-			sorting.ColumnIdx = int32(i)
-			sorting.NullsFirst = true
-		}
-	}
+	sortRowGroups(footer, columns)
 	var out bytes.Buffer
 	length, err := footer.WriteTo(&out, nil)
 	if err != nil {
@@ -52,6 +47,20 @@ func declareOrder(f *os.File, columns int, rows int64) (size int64, err error) {
 		return 0, err
 	}
 	return end + int64(out.Len()), nil
+}
+
+// sortRowGroups declares the order of rows of the groups that do not declare one.
+func sortRowGroups(footer *metadata.FileMetaData, columns int) {
+	for _, group := range footer.RowGroups {
+		if len(group.SortingColumns) > 0 {
+			continue
+		}
+		for i := range columns {
+			sorting := added(&group.SortingColumns)
+			sorting.ColumnIdx = int32(i)
+			sorting.NullsFirst = true
+		}
+	}
 }
 
 // added appends a new element to a list of pointers and returns it. It infers

@@ -171,14 +171,15 @@ func (h *history) readListed(ctx context.Context, s *state, trusted bool) (*stat
 	case found.last <= s.number:
 		return s, nil
 	}
-	next := s.clone(h.expired(s))
+	next := s.clone(h.horizon(s))
 	return next, h.replay(ctx, next, found.last)
 }
 
-// expired is the time before which tombstones of s are of no use. It goes by the
-// log's clock, so that all who look at a version agree, but never by one that is fast.
-func (h *history) expired(s *state) window.Time {
-	return min(s.clock, window.FromTime(h.opts.Now())).Add(-h.opts.Retention)
+// horizon goes by the log's clock, so that all who look at a version agree, but never
+// by one that is fast.
+func (h *history) horizon(s *state) horizon {
+	now := min(s.clock, window.FromTime(h.opts.Now()))
+	return horizon{removed: now.Add(-h.opts.Retention), appended: now.Add(-rememberAppends)}
 }
 
 // replay applies the versions after s up to the last.
@@ -231,7 +232,7 @@ func (h *history) readNext(ctx context.Context, s *state) (*state, error) {
 			return nil, err
 		}
 		if next == s {
-			next = s.clone(h.expired(s))
+			next = s.clone(h.horizon(s))
 		}
 		if err := h.applyTo(next, v); err != nil {
 			return nil, err

@@ -96,7 +96,7 @@ func (h *history) loadFirst(ctx context.Context, last int64, reasons []error) (*
 	if len(reasons) > 0 {
 		last = max(last, 0) // there was a table
 	}
-	s := h.empty.clone(0)
+	s := h.empty.clone(horizon{})
 	err := h.replay(ctx, s, last)
 	if errors.Is(err, bucket.ErrNotFound) && len(reasons) > 0 {
 		return nil, fmt.Errorf("versions were cleaned away, and no checkpoint can be read: %w", errors.Join(reasons...))
@@ -133,7 +133,7 @@ func (h *history) restore(ctx context.Context, number int64) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
-	s := h.empty.clone(0)
+	s := h.empty.clone(horizon{})
 	if err := s.restore(ctx, h.layout, number, data); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", key, err)
 	}

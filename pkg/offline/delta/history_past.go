@@ -108,7 +108,7 @@ func (h *history) restoreAt(ctx context.Context, number int64) (*state, error) {
 		return nil, fmt.Errorf("%w: it begins with version %d, and of checkpoints up to version %d none can be read %q",
 			offline.ErrHistoryGone, found.first, number, reasons)
 	}
-	return h.empty.clone(0), nil
+	return h.empty.clone(horizon{}), nil
 }
 
 // replayChanges moves s, which is nobody else's, to upTo and returns what the

@@ -38,6 +38,8 @@ type tileryInfo struct {
 	Generation int64        `json:"generation,omitempty"`
 	Online     bool         `json:"online"`
 	Windows    []windowInfo `json:"windows,omitempty"`
+	Appends    []appendInfo `json:"appends,omitempty"`
+	Erased     *erasedInfo  `json:"erased,omitempty"`
 	Lines      int          `json:"lines"` // of this version, commitInfo included
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func dusty(t *testing.T, c *clock, merged bool) (w *world, dust []string) {
 	}
 	w.builds = map[content]offline.Build{} // old by now
 	c.pass(30 * days)
-	w.opts = c.options()
+	w.opts, w.now = c.options(), c
 	// What was merged is gone, as after a vacuum: two files make schedules enough.
 	for _, f := range files {
 		require.NoError(t, b.Delete(t.Context(), offlinetest.Spec().Path+"/"+f.Path))
@@ -62,7 +63,18 @@ func dusty(t *testing.T, c *clock, merged bool) (w *world, dust []string) {
 type chore struct {
 	name   string
 	commit *job // nil: maintenance
+	late   bool // its fence is the table's when the process begins
 	do     func(ctx context.Context, table offline.Table, id string) error
+}
+
+// fencedNow returns c with builds whose sources are read now.
+func fencedNow(ctx context.Context, table offline.Table, c offline.Commit) (offline.Commit, error) {
+	s, err := table.Snapshot(ctx)
+	c.Builds = slices.Clone(c.Builds)
+	for i := range c.Builds {
+		c.Builds[i].Fence = s.Fence
+	}
+	return c, err
 }
 
 func committing(name string, overwrite bool, readAt int, empty bool, hours ...int) chore {
@@ -108,6 +120,7 @@ func (w *world) playChores(dust []string, readers int, todo ...chore) func(*test
 			return own.open(t.Context(), p, b)
 		}
 		results := make([]offline.CommitResult, len(commits))
+		commits := slices.Clone(commits)
 		vacuumed := false
 		made := 0
 		for i, c := range todo {
@@ -118,6 +131,11 @@ func (w *world) playChores(dust []string, readers int, todo ...chore) func(*test
 				n := made
 				made++
 				act = func(table offline.Table) (err error) {
+					if c.late {
+						if commits[n], err = fencedNow(t.Context(), table, commits[n]); err != nil {
+							return err
+						}
+					}
 					results[n], err = table.Commit(t.Context(), commits[n])
 					return err
 				}
@@ -225,31 +243,38 @@ func TestAWriterMayStandStillAtAnyStepWhileFilesAreVacuumed_B1(t *testing.T) {
 			w, dust := dusty(t, now, c.merged)
 			w.rows[content{hour(1).Start, readAt(3)}] = rowsAt(hour(1).Start)
 			w.rows[content{hour(1).Start, readAt(9)}] = rowsAt(hour(1).Start)
-			w.load()
-			vacuumed := 0
-			for stop, stood := int64(1), true; stood; stop++ {
-				b := undated{w.memory.Clone()}
-				other := open(t, b, w.opts)
-				calls := atomic.Int64{}
-				calls.Store(math.MinInt64) // none counts before the writer begins
-				table := open(t, buckettest.Faulty{Bucket: b, Hook: func(_, _ string) buckettest.Fault {
-					if calls.Add(1) == stop {
-						now.pass(8 * days)
-						result, err := other.Vacuum(t.Context(), offline.VacuumRequest{ID: "vacuum"})
-						require.NoError(t, err)
-						vacuumed += result.Files - len(dust)
-					}
-					return buckettest.None
-				}}, w.opts)
-				calls.Store(0)
-				require.NoError(t, c.act(t.Context(), w, table), "stopped before call %d", stop)
-				stood = calls.Load() >= stop
-				audited := offlinetest.Audit(t, b, offlinetest.Spec())
-				require.Equal(t, w.rowsOf(audited.ReadAt), audited.Rows)
-			}
-			require.Positive(t, vacuumed, "files of the writer were taken")
+			requireStandstill(t, w, dust, func(ctx context.Context, table offline.Table) error { return c.act(ctx, w, table) })
 		})
 	}
+}
+
+// requireStandstill lets a writer stand still before each of its calls in turn, for
+// longer than the retention.
+func requireStandstill(t *testing.T, w *world, dust []string, act func(ctx context.Context, table offline.Table) error) {
+	now := w.now
+	w.load()
+	vacuumed := 0
+	for stop, stood := int64(1), true; stood; stop++ {
+		b := undated{w.memory.Clone()}
+		other := open(t, b, w.opts)
+		calls := atomic.Int64{}
+		calls.Store(math.MinInt64) // none counts before the writer begins
+		table := open(t, buckettest.Faulty{Bucket: b, Hook: func(_, _ string) buckettest.Fault {
+			if calls.Add(1) == stop {
+				now.pass(8 * days)
+				result, err := other.Vacuum(t.Context(), offline.VacuumRequest{ID: "vacuum"})
+				require.NoError(t, err)
+				vacuumed += result.Files - len(dust)
+			}
+			return buckettest.None
+		}}, w.opts)
+		calls.Store(0)
+		require.NoError(t, act(t.Context(), table), "stopped before call %d", stop)
+		stood = calls.Load() >= stop
+		audited := offlinetest.Audit(t, b, offlinetest.Spec())
+		require.Equal(t, w.rowsLeft(audited, nil), audited.Rows)
+	}
+	require.Positive(t, vacuumed, "files of the writer were taken")
 }
 
 // replaceHour1 builds hour 1 and commits it, and once more if that took too long.

@@ -38,18 +38,27 @@ type fileWriter struct {
 }
 
 func newFileWriter(spec offline.Spec, opts Options, partition string, maxGroupBytes int64) (*fileWriter, error) {
-	scratch, err := os.CreateTemp(opts.ScratchDir, "tilery-*.parquet")
+	scratch, err := newScratch(opts)
 	if err != nil {
-		return nil, fmt.Errorf("create scratch file: %w", err)
-	}
-	// It lives as long as it is open, so a killed process leaves nothing behind.
-	if err := os.Remove(scratch.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("unlink scratch file: %w", err), scratch.Close())
+		return nil, err
 	}
 	return &fileWriter{
 		spec: spec, opts: opts, partition: partition, maxGroupBytes: maxGroupBytes,
 		scratch: scratch, sink: bufio.NewWriterSize(scratch, 256<<10), stats: newStats(spec),
 	}, nil
+}
+
+// newScratch returns a file that lives as long as it is open, so that a killed process
+// leaves nothing behind.
+func newScratch(opts Options) (*os.File, error) {
+	scratch, err := os.CreateTemp(opts.ScratchDir, "tilery-*.parquet")
+	if err != nil {
+		return nil, fmt.Errorf("create scratch file: %w", err)
+	}
+	if err := os.Remove(scratch.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("unlink scratch file: %w", err), scratch.Close())
+	}
+	return scratch, nil
 }
 
 const (
@@ -62,7 +71,7 @@ const (
 )
 
 // open starts the file with encodings that suit rows like those of sample.
-func (w *fileWriter) open(sample arrow.Record) (err error) {
+func (w *fileWriter) open(sink io.Writer, sample arrow.Record) (err error) {
 	options := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithCompressionLevel(w.opts.CompressionLevel),
@@ -78,7 +87,7 @@ func (w *fileWriter) open(sample arrow.Record) (err error) {
 		values.Release()
 	}
 	props := parquet.NewWriterProperties(options...)
-	w.parquet, err = pqarrow.NewFileWriter(w.spec.Schema, w.sink, props, pqarrow.NewArrowWriterProperties())
+	w.parquet, err = pqarrow.NewFileWriter(w.spec.Schema, sink, props, pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		return err
 	}
@@ -93,7 +102,7 @@ func (w *fileWriter) write(rec arrow.Record) error {
 	w.stats.add(rec)
 	err := guard(func() error {
 		if w.parquet == nil {
-			if err := w.open(rec); err != nil {
+			if err := w.open(w.sink, rec); err != nil {
 				return err
 			}
 		}
@@ -116,10 +125,24 @@ func (w *fileWriter) finish(ctx context.Context, b bucket.Bucket, name string) (
 	if err != nil {
 		return offline.File{}, err
 	}
-	now := window.FromTime(w.opts.Now())
-	f := offline.File{
-		Path:      fmt.Sprintf("%s=%s/%d-%s-%s.parquet", partitionColumn, w.partition, int64(now), name, digest),
-		Size:      size,
+	return publishFile(ctx, b, w.spec, w.opts, w.scratch, written{w.partition, name, digest, size, w.stats})
+}
+
+// written is a file that is complete, but not yet in the bucket.
+type written struct {
+	partition string
+	name      string // stands in the object's name
+	digest    string
+	size      int64
+	stats     *stats
+}
+
+// publishFile uploads a file under a name that tells when.
+func publishFile(ctx context.Context, b bucket.Bucket, spec offline.Spec, opts Options, scratch *os.File, w written) (f offline.File, err error) {
+	now := window.FromTime(opts.Now())
+	f = offline.File{
+		Path:      fmt.Sprintf("%s=%s/%d-%s-%s.parquet", partitionColumn, w.partition, int64(now), w.name, w.digest),
+		Size:      w.size,
 		Rows:      w.stats.rows,
 		Partition: w.partition,
 		MinTime:   w.stats.minTime(),
@@ -129,11 +152,14 @@ func (w *fileWriter) finish(ctx context.Context, b bucket.Bucket, name string) (
 	if f.Stats, err = w.stats.encode(); err != nil {
 		return offline.File{}, err
 	}
-	if err := w.upload(ctx, b, f.Path, size); err != nil {
+	if err := upload(ctx, b, spec.Path+"/"+f.Path, io.NewSectionReader(scratch, 0, w.size)); err != nil {
 		return offline.File{}, err
 	}
 	return f, nil
 }
+
+// digestBytes is how much of a file's digest its name holds.
+const digestBytes = 6
 
 // end completes the file, whose rows are sorted by the first columns, and returns its
 // size and the beginning of its digest.
@@ -151,7 +177,7 @@ func (w *fileWriter) end(sorted int) (size int64, digest string, err error) {
 	if _, err := io.Copy(sum, io.NewSectionReader(w.scratch, 0, size)); err != nil {
 		return 0, "", fmt.Errorf("read scratch file: %w", err)
 	}
-	return size, hex.EncodeToString(sum.Sum(nil)[:6]), nil
+	return size, hex.EncodeToString(sum.Sum(nil)[:digestBytes]), nil
 }
 
 // upload puts the ended file under its path in the table.

@@ -22,7 +22,7 @@ type planner struct {
 	commit   offline.Commit
 	outcomes []offline.Outcome    // by build, in the snapshot that was planned for last
 	seen     map[string]bool      // files of builds that were found in the bucket
-	copies   map[string]remainder // of straddling files, by remainderKey
+	copies   map[string]remainder // of files, by which rows are left out
 }
 
 func newPlanner(t *table, c offline.Commit) *planner {
@@ -38,38 +38,57 @@ func (p *planner) plan(ctx context.Context, s *state) (*plan, error) {
 	}
 	p.outcomes = make([]offline.Outcome, len(p.commit.Builds))
 	var replaced []window.Interval
+	version, used := s.committedBy(p.commit.ID)
 	for i, b := range p.commit.Builds {
-		outcome, settled := settle(s, b, p.commit.Overwrite)
+		outcome, settled := settle(s, b, p.commit.Overwrite, used)
 		p.outcomes[i] = outcome
 		if settled {
 			continue
 		}
-		if err := p.checkFiles(ctx, b); err != nil {
-			return nil, fmt.Errorf("build of window %v: %w", b.Window, err)
+		var err error
+		if b, err = p.prepare(ctx, s, b); err != nil {
+			return nil, fmt.Errorf("build of %s: %w", nameOf(b), err)
 		}
-		out.windows = append(out.windows, b)
+		out.builds = append(out.builds, b)
 		// A window that is not covered has no rows, though a compacted file may span it.
-		if _, covered := s.readAt[b.Window.Start]; covered {
+		if _, covered := s.readAt[b.Window.Start]; covered && b.Append == "" {
 			replaced = append(replaced, b.Window)
 		}
 	}
-	if len(out.windows) == 0 {
+	if len(out.builds) == 0 {
 		return nil, nil
 	}
-	if version, used := s.committedBy(p.commit.ID); used {
+	if used {
 		return nil, fmt.Errorf("commit id was used by version %d, for other builds", version)
 	}
 	return out, p.replace(ctx, s, window.NewSet(replaced...), out)
 }
 
+// prepare returns what may be committed of a build in snapshot s.
+func (p *planner) prepare(ctx context.Context, s *state, b offline.Build) (offline.Build, error) {
+	if b.Fence > s.fence {
+		return b, fmt.Errorf("its fence is %d, the table's %d", b.Fence, s.fence)
+	}
+	if err := p.checkFiles(ctx, b); err != nil {
+		return b, err
+	}
+	return p.fenced(ctx, s, b)
+}
+
 // settle tells the outcome of a build in snapshot s. It is not settled when the
-// build is yet to be committed; its outcome is Committed then, if that succeeds.
-func settle(s *state, b offline.Build, overwrite bool) (outcome offline.Outcome, settled bool) {
+// build is yet to be committed; its outcome is Committed then, if that succeeds. retry
+// says that a version has the id of the commit.
+func settle(s *state, b offline.Build, overwrite, retry bool) (outcome offline.Outcome, settled bool) {
+	if b.Append != "" {
+		return settleAppend(s, b, retry)
+	}
+	// That version has other files than the build if keys were erased before it.
+	retry = retry && b.Fence < s.fence
 	readAt, covered := s.readAt[b.Window.Start]
 	switch {
 	case !covered:
 		return offline.Committed, false
-	case readAt == b.ReadAt && holds(s, b):
+	case readAt == b.ReadAt && (retry || holds(s, b)):
 		return offline.Committed, true
 	case !overwrite:
 		return offline.Done, true
@@ -77,6 +96,18 @@ func settle(s *state, b offline.Build, overwrite bool) (outcome offline.Outcome,
 		return offline.Superseded, true
 	}
 	return offline.Committed, false
+}
+
+func settleAppend(s *state, b offline.Build, retry bool) (offline.Outcome, bool) {
+	if _, added := s.appended[b.Append]; !added {
+		return offline.Committed, false
+	}
+	for _, f := range b.Files {
+		if _, live := s.files[f.Path]; !live && !retry {
+			return offline.Done, true
+		}
+	}
+	return offline.Committed, true
 }
 
 // holds reports whether the rows of b are those of its window in s. It is asked
@@ -97,7 +128,7 @@ func holds(s *state, b offline.Build) bool {
 		return true
 	}
 	for _, f := range s.files {
-		if b.Window.Overlaps(span(f)) {
+		if b.Window.Overlaps(reach(f)) {
 			return false
 		}
 	}
@@ -112,7 +143,7 @@ func (s *state) winner(w window.Interval) (files []offline.File, ok bool) {
 		}
 		for _, f := range e.change.Added {
 			// Copies in the same version hold rows outside its windows only.
-			if w.Covers(span(f)) {
+			if w.Covers(reach(f)) {
 				files = append(files, f)
 			}
 		}
@@ -170,7 +201,7 @@ func (p *planner) checkFiles(ctx context.Context, b offline.Build) error {
 // within them, and of others by copying the rest of their rows.
 func (p *planner) replace(ctx context.Context, s *state, windows window.Set, out *plan) error {
 	for _, f := range s.live() {
-		switch rows := span(f); {
+		switch rows := reach(f); {
 		case !windows.Overlaps(rows):
 			continue
 		case windows.Covers(rows):
@@ -198,9 +229,10 @@ type plan struct {
 	parameters map[string]string
 	info       tileryInfo
 	keepsRows  bool            // the rows added are those removed
+	txns       []transaction   // besides those of builds
 	removes    []offline.File  // live in the snapshot
 	adds       []offline.File  // of rows that stay: their sequence numbers do too
-	windows    []offline.Build // that become visible
+	builds     []offline.Build // that become visible
 }
 
 func newPlan(operation, id, job string) *plan {
@@ -227,15 +259,19 @@ func (p *plan) encode(number, millis int64) ([]byte, error) {
 		add.DataChange = !p.keepsRows
 		actions = append(actions, map[string]any{"add": add})
 	}
-	for _, b := range p.windows {
+	for _, b := range p.builds {
 		for _, f := range b.Files {
 			f.Seq = number
 			actions = append(actions, map[string]any{"add": addOf(f)})
 		}
 	}
-	for _, b := range p.windows {
-		info.Windows = append(info.Windows, windowInfo{b.Window, b.ReadAt, b.Rows})
-		actions = append(actions, map[string]any{"txn": windowTxn(b, millis)})
+	for _, b := range p.builds {
+		info.note(b)
+		actions = append(actions, map[string]any{"txn": buildTxn(b, millis)})
+	}
+	for _, x := range p.txns {
+		x.LastUpdated = millis
+		actions = append(actions, map[string]any{"txn": x})
 	}
 	info.Lines = len(actions)
 	return encodeLines(actions)

@@ -108,10 +108,24 @@ type source struct {
 	*bucket.RangeReader
 	fetchRange func(offset, length int64) ([]byte, error)
 	err        error
+
+	held   []byte // what hold fetched
+	heldAt int64
 }
 
-// fetch is ReadAt into memory of its own. The range lies inside the file.
+// hold fetches a range at once, for calls of fetch inside of it.
+func (s *source) hold(offset, length int64) error {
+	s.held = nil
+	data, err := s.fetch(offset, length)
+	s.held, s.heldAt = data, offset
+	return err
+}
+
+// fetch is ReadAt into memory that is not written to again. The range lies inside the file.
 func (s *source) fetch(offset, length int64) ([]byte, error) {
+	if from := offset - s.heldAt; from >= 0 && from+length <= int64(len(s.held)) {
+		return s.held[from : from+length], nil
+	}
 	data, err := s.fetchRange(offset, length)
 	if err != nil {
 		s.err = err

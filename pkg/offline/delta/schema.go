@@ -2,6 +2,7 @@ package delta
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -22,6 +23,9 @@ const partitionColumn = "time_partition"
 // partitionSetting is the setting that holds the unit of a table's partitions.
 const partitionSetting = "tilery.partition"
 
+// sequenceSetting names the column by which the last of equal rows is told.
+const sequenceSetting = "tilery.sequence"
+
 // maxPartitionsPerWindow bounds the files that one writer holds open.
 const maxPartitionsPerWindow = 100
 
@@ -41,7 +45,9 @@ func checkSpec(spec offline.Spec) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("partition %q is not day, month or year", spec.Partition)
-	case spec.Step <= 0 || spec.Step%time.Microsecond != 0:
+	case spec.Sequence != "" && spec.Step != 0:
+		return fmt.Errorf("step is %v, but rows with a sequence belong to no window", spec.Step)
+	case spec.Sequence == "" && (spec.Step <= 0 || spec.Step%time.Microsecond != 0):
 		return fmt.Errorf("step %v is not a positive number of microseconds", spec.Step)
 	case spec.Step/length >= maxPartitionsPerWindow:
 		return fmt.Errorf("step %v touches more than %d partitions of a %s", spec.Step, maxPartitionsPerWindow, spec.Partition)
@@ -59,6 +65,13 @@ func checkSpec(spec offline.Spec) error {
 	}
 	if at := spec.Schema.Field(len(spec.Keys)); at.Name != spec.Time || !isTimestamp(at.Type) {
 		return fmt.Errorf("column %d is %s %s, want the time column %s in UTC microseconds", len(spec.Keys), at.Name, at.Type, spec.Time)
+	}
+	if spec.Sequence == "" {
+		return nil
+	}
+	last := spec.Schema.NumFields() - 1
+	if f := spec.Schema.Field(last); last <= len(spec.Keys) || f.Name != spec.Sequence || f.Type.ID() != arrow.INT64 {
+		return fmt.Errorf("column %d is %s %s, want the sequence %s of type int64", last, f.Name, f.Type, spec.Sequence)
 	}
 	return nil
 }
@@ -167,18 +180,22 @@ func newLayout(spec offline.Spec) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode join keys: %w", err)
 	}
+	settings := map[string]string{
+		"tilery.step":    spec.Step.String(),
+		"tilery.keys":    string(keys),
+		partitionSetting: string(spec.Partition),
+		"tilery.format":  formatVersion,
+	}
+	if spec.Sequence != "" {
+		settings[sequenceSetting] = spec.Sequence
+	}
 	return &layout{
 		schema: schema,
 		metaData: metaData{
 			Format:           tableFormat{Provider: "parquet", Options: map[string]string{}},
 			SchemaString:     string(text),
 			PartitionColumns: []string{partitionColumn},
-			Configuration: map[string]string{
-				"tilery.step":    spec.Step.String(),
-				"tilery.keys":    string(keys),
-				partitionSetting: string(spec.Partition),
-				"tilery.format":  formatVersion,
-			},
+			Configuration:    settings,
 		},
 	}, nil
 }
@@ -190,7 +207,7 @@ func (l *layout) check(m metaData) error {
 	if m.Format.Provider != l.metaData.Format.Provider {
 		return fmt.Errorf("%w: data files are %q, want %q", offline.ErrMismatch, m.Format.Provider, l.metaData.Format.Provider)
 	}
-	for _, name := range []string{"tilery.format", "tilery.step", "tilery.keys"} {
+	for _, name := range []string{"tilery.format", "tilery.step", "tilery.keys", sequenceSetting} {
 		if got, want := m.Configuration[name], l.metaData.Configuration[name]; got != want {
 			return fmt.Errorf("%w: %s is %q, want %q", offline.ErrMismatch, name, got, want)
 		}
@@ -234,6 +251,9 @@ func (f deltaField) String() string {
 
 // checkWindow refuses an interval that is not one window of the table.
 func checkWindow(spec offline.Spec, w window.Interval) error {
+	if spec.Step <= 0 {
+		return errors.New("the rows of the table belong to no window")
+	}
 	if !w.Aligned(spec.Step) || w.Count(spec.Step) != 1 {
 		return fmt.Errorf("window %v is not one step of %v", w, spec.Step)
 	}

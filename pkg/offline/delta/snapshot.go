@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/window"
@@ -24,7 +26,11 @@ type state struct {
 	metaData metaData
 	files    map[string]offline.File
 	readAt   map[window.Time]window.Time
+	// appended are the names of what was ingested, and when; those of more than
+	// rememberAppends ago may be missing.
+	appended map[string]window.Time
 	fence    int64
+	fences   []fence                // the newest erasures, in order; old ones may be missing
 	txns     map[string]transaction // of other programs, by application id
 	clock    window.Time            // the latest time at which a version was made
 	// tombstones are the files that were removed, and when at the latest; zero: it is
@@ -42,27 +48,38 @@ type entry struct {
 	change   offline.Change
 }
 
+// horizon is the times before which a state's memories are of no use.
+type horizon struct{ removed, appended window.Time }
+
+// rememberAppends is for how long the name of what was ingested is known: longer than
+// anything that was staged, so that nothing is ingested twice.
+const rememberAppends = 90 * 24 * time.Hour
+
 func newState(spec offline.Spec) *state {
 	return &state{
 		spec:       spec,
 		number:     -1,
 		files:      map[string]offline.File{},
 		readAt:     map[window.Time]window.Time{},
+		appended:   map[string]window.Time{},
 		txns:       map[string]transaction{},
 		tombstones: map[string]window.Time{},
 	}
 }
 
-// clone returns a state to apply versions to, without tombstones before expired.
+// clone returns a state to apply versions to, without what lies before the horizon.
 // past and commits are shared: they only grow, or are made anew, and histories are
 // advanced one at a time, from the state that was installed last.
-func (s *state) clone(expired window.Time) *state {
+func (s *state) clone(h horizon) *state {
 	next := *s
+	next.appended = maps.Clone(s.appended)
+	maps.DeleteFunc(next.appended, func(_ string, at window.Time) bool { return at < h.appended })
+	next.fences = s.lastingFences(h)
 	next.files = maps.Clone(s.files)
 	next.readAt = maps.Clone(s.readAt)
 	next.txns = maps.Clone(s.txns)
 	next.tombstones = maps.Clone(s.tombstones)
-	maps.DeleteFunc(next.tombstones, func(_ string, removed window.Time) bool { return removed < expired })
+	maps.DeleteFunc(next.tombstones, func(_ string, removed window.Time) bool { return removed < h.removed })
 	return &next
 }
 
@@ -97,6 +114,7 @@ func (s *state) apply(l *layout, v *version) error {
 	if v.info != nil && v.info.Tilery != nil {
 		made.commitID = v.info.Tilery.CommitID
 		made.change.Online = v.info.Tilery.Online
+		made.change.Erased = v.info.Tilery.Erased.keySet()
 	}
 	for _, step := range []func(*version, *offline.Change) error{s.applyRemoves, s.applyAdds, s.applyTxns} {
 		if err := step(v, &made.change); err != nil {
@@ -194,8 +212,11 @@ func (s *state) applyTxns(v *version, change *offline.Change) error {
 
 // applyTxn returns the window that x covers; false: it covers none.
 func (s *state) applyTxn(x transaction) (window.Interval, bool, error) {
-	if x.AppID == fenceID {
-		s.fence = x.Version
+	if taken, err := s.applyFence(x); taken || err != nil {
+		return window.Interval{}, false, err
+	}
+	if name, ok := strings.CutPrefix(x.AppID, appendPrefix); ok && s.spec.Sequence != "" {
+		s.appended[name] = timeOfMillis(x.LastUpdated)
 		return window.Interval{}, false, nil
 	}
 	w, ok, err := x.window(s.spec)
@@ -255,6 +276,10 @@ func (s *state) changes(after, upTo int64) []offline.Change {
 	for _, e := range s.past[after-s.oldest() : upTo-s.oldest()] {
 		c := e.change
 		c.Windows, c.Added, c.Removed = slices.Clone(c.Windows), slices.Clone(c.Added), slices.Clone(c.Removed)
+		if c.Erased != nil {
+			keys := *c.Erased
+			c.Erased = &keys
+		}
 		out = append(out, c)
 	}
 	return out

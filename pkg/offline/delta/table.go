@@ -16,6 +16,7 @@ type table struct {
 	bucket  bucket.Bucket
 	opts    Options
 	history *history
+	fences  fenceSets
 }
 
 // Spec implements offline.Table.
@@ -25,6 +26,9 @@ func (t *table) Spec() offline.Spec { return t.spec }
 func (t *table) NewWriter(ctx context.Context, w window.Interval, readAt window.Time, attempt string) (offline.Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if t.spec.Sequence != "" {
+		return nil, fmt.Errorf("write window %v of %q: its rows belong to no window", w, t.spec.Path)
 	}
 	out, err := newWriter(t, w, readAt, attempt)
 	if err != nil {

@@ -122,9 +122,10 @@ type oldFile struct {
 	uploaded window.Time
 }
 
-// needs reports whether o must stay: it is live, or was removed or uploaded lately.
+// needs reports whether o must stay: it is live, or was removed or uploaded lately. A
+// fence may stay longer than it is known.
 func (s *state) needs(o oldFile, l limits) bool {
-	if _, live := s.files[o.path]; live {
+	if _, live := s.files[o.path]; live || s.fencedBy(o.path) {
 		return true
 	}
 	removed := s.tombstones[o.path]
@@ -161,18 +162,20 @@ var dataFile = regexp.MustCompile(`^` + partitionColumn + `=[0-9-]+/(-?[0-9]+)-[
 // listOld returns up to limit files that s does not need, and whether there are more.
 func (t *table) listOld(ctx context.Context, s *state, l limits, limit int) (old []oldFile, more bool, err error) {
 	folder := t.spec.Path + "/"
-	for info, err := range t.bucket.List(ctx, folder+partitionColumn+"=", "") {
-		if err != nil {
-			return nil, false, fmt.Errorf("list files: %w", err)
+	for _, of := range []string{partitionColumn + "=", fenceFolder} {
+		for info, err := range t.bucket.List(ctx, folder+of, "") {
+			if err != nil {
+				return nil, false, fmt.Errorf("list files: %w", err)
+			}
+			o, ok := parseOldFile(strings.TrimPrefix(info.Key, folder), info)
+			if !ok || s.needs(o, l) {
+				continue
+			}
+			if len(old) == limit {
+				return old, true, nil
+			}
+			old = append(old, o)
 		}
-		o, ok := parseOldFile(strings.TrimPrefix(info.Key, folder), info)
-		if !ok || s.needs(o, l) {
-			continue
-		}
-		if len(old) == limit {
-			return old, true, nil
-		}
-		old = append(old, o)
 	}
 	return old, false, nil
 }
@@ -181,6 +184,9 @@ func (t *table) listOld(ctx context.Context, s *state, l limits, limit int) (old
 // so that one wrong clock deletes nothing.
 func parseOldFile(path string, info bucket.Info) (oldFile, bool) {
 	match := dataFile.FindStringSubmatch(path)
+	if match == nil {
+		match = fenceForm.FindStringSubmatch(path)
+	}
 	if match == nil {
 		return oldFile{}, false
 	}

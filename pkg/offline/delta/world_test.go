@@ -33,8 +33,10 @@ type world struct {
 	table  offline.Table
 	memory *buckettest.Memory // a copy of disk
 	opts   delta.Options      // of the processes of a scene
+	now    *clock             // of a dusty world
 	builds map[content]offline.Build
 	rows   map[content][]offlinetest.Row // of the table's windows too
+	erased map[string]string             // user by the id of an erasure
 }
 
 // newWorld returns a world whose table covers the given hours, read at 1, with rows.
@@ -169,7 +171,39 @@ func (w *world) check(t *testing.T, b bucket.Bucket, commits []offline.Commit, r
 		outcomes, _ := judge(states[seen], c)
 		require.Equal(t, outcomes, results[i].Outcomes, "of commit %s", c.ID)
 	}
-	require.Equal(t, w.rowsOf(audited.ReadAt), audited.Rows, "B2: a covered window has the rows of the build that won")
+	require.Equal(t, w.rowsLeft(audited, commits), audited.Rows, "B2: a covered window has the rows of the build that won; B8: without those of erased keys")
+}
+
+// rowsLeft returns the rows of the builds that won, without those of users that were
+// erased after a build, or after its fence.
+func (w *world) rowsLeft(audited offlinetest.Audited, commits []offline.Commit) []offlinetest.Row {
+	var users []string                 // by fence
+	lost := map[window.Time][]string{} // users, by the start of the window
+	for _, made := range audited.Commits {
+		if user, erases := w.erased[made.ID]; erases {
+			users = append(users, user)
+			for start := range audited.ReadAt {
+				lost[start] = append(lost[start], user)
+			}
+		}
+		for start := range made.Windows {
+			lost[start] = nil
+			for _, c := range commits {
+				for _, b := range c.Builds {
+					if c.ID == made.ID && b.Window.Start == start {
+						lost[start] = slices.Clone(users[b.Fence:])
+					}
+				}
+			}
+		}
+	}
+	var out []offlinetest.Row
+	for _, r := range w.rowsOf(audited.ReadAt) {
+		if !slices.Contains(lost[r.At.Floor(offlinetest.Spec().Step)], r.User) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // judge says what the contract says of a commit to a table of that coverage: the

@@ -78,13 +78,8 @@ func (w *writer) Write(rec arrow.Record) error {
 }
 
 func (w *writer) write(rec arrow.Record) error {
-	if !rec.Schema().Equal(w.table.spec.Schema) {
-		return fmt.Errorf("record has another schema than the table: %s", rec.Schema())
-	}
-	for i, field := range rec.Schema().Fields() {
-		if !field.Nullable && rec.Column(i).NullN() > 0 {
-			return fmt.Errorf("column %s holds a null", field.Name)
-		}
+	if err := checkColumns(w.table.spec, rec); err != nil {
+		return err
 	}
 	times, err := w.order.check(rec)
 	if err != nil || len(times) == 0 {
@@ -94,6 +89,19 @@ func (w *writer) write(rec arrow.Record) error {
 		return w.writeTo(0, rec)
 	}
 	return w.writeApart(rec, times)
+}
+
+// checkColumns refuses a record that the table has no place for.
+func checkColumns(spec offline.Spec, rec arrow.Record) error {
+	if !rec.Schema().Equal(spec.Schema) {
+		return fmt.Errorf("record has another schema than the table: %s", rec.Schema())
+	}
+	for i, field := range rec.Schema().Fields() {
+		if (!field.Nullable || field.Name == spec.Sequence) && rec.Column(i).NullN() > 0 {
+			return fmt.Errorf("column %s holds a null", field.Name)
+		}
+	}
+	return nil
 }
 
 // writeApart divides the rows of rec by partition.
@@ -182,10 +190,20 @@ func (w *writer) Abort() error {
 	return errors.Join(errs...)
 }
 
+// timesOf returns the times of rec's rows.
+func timesOf(rec arrow.Record, column int) ([]arrow.Timestamp, error) {
+	times := rec.Column(column).(*array.Timestamp) // as checkSpec made sure
+	if times.NullN() > 0 {
+		return nil, errors.New("a row has no time")
+	}
+	return times.TimestampValues(), nil
+}
+
 // rowOrder checks that rows come sorted by key and time, and lie in a window.
 type rowOrder struct {
 	window window.Interval
 	keys   []feature.Field
+	once   bool   // no two rows may have the same key and time
 	key    []byte // of the row before
 	time   window.Time
 	next   []byte
@@ -197,11 +215,10 @@ func (o *rowOrder) check(rec arrow.Record) ([]arrow.Timestamp, error) {
 	if err != nil {
 		return nil, err
 	}
-	column := rec.Column(len(o.keys)).(*array.Timestamp) // as checkSpec made sure
-	if column.NullN() > 0 {
-		return nil, errors.New("a row has no time")
+	times, err := timesOf(rec, len(o.keys))
+	if err != nil {
+		return nil, err
 	}
-	times := column.TimestampValues()
 	for row, t := range times {
 		at := window.Time(t)
 		if !o.window.Contains(at) {
@@ -216,6 +233,8 @@ func (o *rowOrder) check(rec arrow.Record) ([]arrow.Timestamp, error) {
 			return nil, fmt.Errorf("row %d at %v comes before the row before it by key", row, at)
 		case order == 0 && at < o.time:
 			return nil, fmt.Errorf("row %d at %v comes before the row before it by time", row, at)
+		case order == 0 && at == o.time && o.once:
+			return nil, fmt.Errorf("row %d at %v has the key and the time of the row before it", row, at)
 		}
 		o.key, o.next, o.time = o.next, o.key, at
 	}

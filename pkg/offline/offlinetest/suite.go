@@ -34,6 +34,8 @@ func Run(t *testing.T, d Driver) {
 		{"Files", testFiles},
 		{"Scan", testScan},
 		{"Commit", testCommit},
+		{"Append", testAppend},
+		{"Erase", testErase},
 		{"Views", testViews},
 		{"Races", testRaces},
 		{"Faults", testFaults},

@@ -29,6 +29,12 @@ func (m *modelStore) write(w online.Write) bool {
 	if w.Condition == online.IfNotNewer && stored > w.Cell.Version || w.Condition == online.IfVersion && stored != w.Expected {
 		return false
 	}
+	if w.Remove {
+		if at >= 0 {
+			*m = slices.Delete(*m, at, at+1)
+		}
+		return true
+	}
 	if at < 0 {
 		*m = append(*m, online.Item{})
 		at = len(*m) - 1
@@ -120,8 +126,11 @@ func drawWrites(rt *rapid.T) []online.Write {
 			Cell:      online.Cell{Version: rapid.Uint64Range(1, 4).Draw(rt, "version"), Tombstone: rapid.Bool().Draw(rt, "tombstone")},
 			Condition: online.IfNotNewer,
 		}
-		if rapid.Bool().Draw(rt, "compare and set") {
+		switch rapid.IntRange(0, 3).Draw(rt, "how") {
+		case 0:
 			w.Condition, w.Expected = online.IfVersion, rapid.Uint64Range(0, 4).Draw(rt, "expected")
+		case 1:
+			w.Remove, w.Cell.Tombstone = true, false
 		}
 		if !slices.ContainsFunc(writes, func(other online.Write) bool { return compareKeys(other.Key, w.Key) == 0 }) {
 			writes = append(writes, w)

@@ -102,7 +102,17 @@ func refusals(t *testing.T, s online.Store) {
 	}
 	expected := put(tile("e", 0), 1)
 	expected.Expected = 1
+	removal := func(change func(*online.Write)) []online.Write {
+		w := remove(tile("e", 0), 1)
+		change(&w)
+		return []online.Write{w}
+	}
 	for name, writes := range map[string][]online.Write{
+		"a removal without a version":       removal(func(w *online.Write) { w.Cell.Version = 0 }),
+		"a removal that compares and sets":  removal(func(w *online.Write) { w.Condition = online.IfVersion }),
+		"a removal with a value":            removal(func(w *online.Write) { w.Cell.Value = []byte("v") }),
+		"a removal with a tombstone":        removal(func(w *online.Write) { w.Cell.Tombstone = true }),
+		"a removal with a position":         removal(func(w *online.Write) { w.Cell.Position = []byte("p") }),
 		"a key twice":                       {put(tile("e", 0), 1), put(tile("f", 0), 1), put(tile("e", 0), 1)},
 		"no version":                        {put(tile("e", 0), 0)},
 		"no condition":                      {{Key: tile("e", 0), Cell: online.Cell{Version: 1}}},

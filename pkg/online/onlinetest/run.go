@@ -17,6 +17,7 @@ func Run(t *testing.T, open func(t *testing.T) online.Store) {
 		hold func(t *testing.T, s online.Store)
 	}{
 		{"a write takes place if and only if its condition holds", conditions},
+		{"a removal leaves nothing of a cell that is not newer", removals},
 		{"a written cell comes back whole", wholeCells},
 		{"each write of a call stands by itself", independentWrites},
 		{"of racing writes that are not newer the highest version wins", racingVersions},
@@ -57,6 +58,10 @@ func tile(entity string, block int64) online.Key {
 func put(key online.Key, version uint64) online.Write {
 	value := binary.BigEndian.AppendUint64(nil, version)
 	return online.Write{Key: key, Cell: online.Cell{Version: version, Value: value}, Condition: online.IfNotNewer}
+}
+
+func remove(key online.Key, version uint64) online.Write {
+	return online.Write{Key: key, Remove: true, Cell: online.Cell{Version: version}, Condition: online.IfNotNewer}
 }
 
 func swap(key online.Key, expected, version uint64) online.Write {

@@ -2,6 +2,7 @@ package onlinetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,6 +61,53 @@ func conditions(t *testing.T, s online.Store) {
 	}
 }
 
+func removals(t *testing.T, s online.Store) {
+	const version = 10
+	for name, c := range map[string]struct {
+		stored    uint64 // 0: absent
+		tombstone bool
+		want      bool
+	}{
+		"absent":                       {0, false, true},
+		"older":                        {version - 1, false, true},
+		"equal":                        {version, false, true},
+		"newer":                        {version + 1, false, false},
+		"newer by the highest bit":     {1 << 63, false, false},
+		"an older tombstone":           {version - 1, true, true},
+		"a tombstone of that version":  {version, true, true},
+		"a tombstone of a newer write": {version + 1, true, false},
+	} {
+		for _, kind := range []online.Kind{online.KindTile, online.KindRow} {
+			key := online.Key{Store: store, Entity: []byte(name), Kind: kind}
+			beside := online.Key{Store: store, Entity: []byte(name), Kind: kind, Writer: []byte("w")}
+			write(t, s, put(beside, 1))
+			before := online.Cell{Version: c.stored, Tombstone: c.tombstone}
+			if c.stored > 0 {
+				write(t, s, online.Write{Key: key, Cell: before, Condition: online.IfVersion})
+			}
+			for range 2 { // repeated, it changes nothing
+				done, err := s.Write(t.Context(), []online.Write{remove(key, version)})
+				require.NoError(t, err, name)
+				require.Equal(t, []bool{c.want}, done, name)
+				got, ok := get(t, s, key)
+				require.Equal(t, !c.want, ok, name)
+				want := []online.Key{beside}
+				if ok {
+					require.Equal(t, before, got, name)
+					want = []online.Key{key, beside}
+				}
+				blocks := []online.Blocks{{From: hour(0), To: hour(1)}}
+				items := read(t, s, online.Read{Store: store, Entity: key.Entity, Blocks: blocks, Row: true})[0]
+				items = slices.DeleteFunc(items, func(i online.Item) bool { return i.Key.Kind != kind })
+				require.Equal(t, want, keysOf(items), name)
+			}
+			if c.want {
+				write(t, s, put(key, 1)) // nothing is left that an older writer could lose to
+			}
+		}
+	}
+}
+
 func wholeCells(t *testing.T, s online.Store) {
 	key := online.Key{Store: store, Entity: []byte("e"), Kind: online.KindRow, Writer: []byte("w")}
 	for _, cell := range []online.Cell{
@@ -81,8 +129,8 @@ func wholeCells(t *testing.T, s online.Store) {
 func independentWrites(t *testing.T, s online.Store) {
 	a, b, c := tile("e", 1), tile("e", 2), tile("f", 1)
 	write(t, s, put(b, 5))
-	writes := []online.Write{put(a, 4), put(b, 4), swap(c, 0, 4)}
-	for _, want := range [][]bool{{true, false, true}, {true, false, false}} {
+	writes := []online.Write{put(a, 4), put(b, 4), swap(c, 0, 4), remove(tile("f", 2), 4)}
+	for _, want := range [][]bool{{true, false, true, true}, {true, false, false, true}} {
 		done, err := s.Write(t.Context(), writes)
 		require.NoError(t, err)
 		require.Equal(t, want, done, "a write that is repeated")

@@ -11,6 +11,8 @@
 // that is not there costs no read of the disk, one that is there costs one seek
 // for each range of its cells.
 //
+// What is removed is no longer read; its bytes leave the files as pebble compacts them.
+//
 // A second process, or a second Open in the same one, gets ErrInUse. Damaged
 // files and cells are online.ErrDamaged: the store is then to be rebuilt from
 // the bucket. When the log cannot be written, pebble cannot tell what is

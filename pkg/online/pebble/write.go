@@ -35,8 +35,15 @@ func (s *Store) Write(ctx context.Context, writes []online.Write) ([]bool, error
 		if done[i] = holds(w, stored); !done[i] {
 			continue
 		}
-		cell = online.AppendCell(cell[:0], w.Cell)
-		if err := batch.Set(keys[i], cell, nil); err != nil {
+		switch {
+		case w.Remove && stored == 0:
+		case w.Remove:
+			err = batch.Delete(keys[i], nil)
+		default:
+			cell = online.AppendCell(cell[:0], w.Cell)
+			err = batch.Set(keys[i], cell, nil)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("write cell %x: %w", keys[i], err)
 		}
 	}

@@ -49,13 +49,20 @@ func DrawSpine(t *rapid.T, subjects ...*Subject) []Ask {
 
 // instants are those at which features may change, with some before and after all.
 func (s *Subject) instants() []window.Time {
-	out := []window.Time{window.MinTime, window.MaxTime, s.FeatureStartTime, s.FeatureStartTime.Add(s.DataDelay())}
+	out := []window.Time{window.MinTime, window.MaxTime, s.FeatureStartTime, max(s.FeatureStartTime.Add(s.DataDelay()), window.MinTime)}
+	schedule := s.Schedule()
+	if s.Ingested {
+		schedule = s.step()
+	}
 	for i := range 14 {
-		edge := Start.Add(time.Duration(i-2) * s.Schedule())
+		edge := Start.Add(time.Duration(i-2) * schedule)
 		out = append(out, edge, edge.Add(s.DataDelay()))
 	}
 	for i, e := range s.Events() {
 		at := window.Time(e.Time)
+		if s.Ingested && i < 20 {
+			out = append(out, at)
+		}
 		if expires, ok := s.Expires(at); ok && i < 20 {
 			out = append(out, expires)
 		}

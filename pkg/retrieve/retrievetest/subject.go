@@ -3,6 +3,7 @@ package retrievetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ type Subject struct {
 	ctx       context.Context
 	clock     window.Time
 	ids       int
-	committed map[window.Time][]oracle.Event // by start of a window
+	committed map[window.Time][]oracle.Event // by start of a window; of a table by sequence
 	byKey     map[any][]oracle.Event         // of committed; nil: to be made
 }
 
@@ -52,11 +53,14 @@ func NewSubject(ctx context.Context, t require.TestingT, b bucket.Bucket, store 
 	return s
 }
 
-// Events returns those of the windows that are committed.
+// Events returns those of the windows that are committed, and of a table those that count.
 func (s *Subject) Events() []oracle.Event {
 	var events []oracle.Event
-	for _, own := range s.committed {
-		events = append(events, own...)
+	for _, of := range slices.Sorted(maps.Keys(s.committed)) {
+		events = append(events, s.committed[of]...)
+	}
+	if s.Ingested {
+		return lastOf(events)
 	}
 	return events
 }
@@ -72,8 +76,12 @@ func (s *Subject) eventsOf(key any) []oracle.Event {
 	return s.byKey[key]
 }
 
-// Span is from the first window that is wanted to some after the features' start.
+// Span is from the first window that is wanted to some after the features' start; of a
+// table some hours.
 func (s *Subject) Span(windows int) window.Interval {
+	if s.Ingested {
+		return window.Interval{Start: Start, End: Start.Add(time.Duration(windows) * s.step())}
+	}
 	end := s.FeatureStartTime.Floor(s.Schedule()).Add(time.Duration(windows) * s.Schedule())
 	return window.Interval{Start: s.MaterializationStart(), End: end}
 }
@@ -132,6 +140,10 @@ func (s *Subject) Snapshot() offline.Snapshot {
 // Fill draws events and makes them visible by several commits: some windows are left
 // out, some are built again from other events, and files are compacted at times.
 func (s *Subject) Fill(t *rapid.T) {
+	if s.Ingested {
+		s.fillTable(t)
+		return
+	}
 	span := s.Span(rapid.IntRange(1, 8).Draw(t, "windows"))
 	s.Source = s.EventsOf(t, "events", span)
 	var some []offline.Build

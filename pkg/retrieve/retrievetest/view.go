@@ -166,9 +166,12 @@ var (
 	}
 )
 
-// step is the length of a tile, or of a window of rows.
+// step is the length of a tile, or of a window of rows; a table has none.
 func (v *View) step() time.Duration {
-	if v.Aggregated() {
+	switch {
+	case v.Ingested:
+		return time.Hour
+	case v.Aggregated():
 		return v.Interval()
 	}
 	return v.Schedule()

@@ -17,6 +17,7 @@ import (
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/offline/delta"
+	"github.com/tilery/tilery/pkg/online"
 	"github.com/tilery/tilery/pkg/retrieve"
 	"github.com/tilery/tilery/pkg/source"
 	"github.com/tilery/tilery/pkg/transform"
@@ -97,6 +98,13 @@ func (v *View) Build(ctx context.Context, r window.Interval, rowWise bool) error
 	}
 	_, err = v.Table.Commit(ctx, offline.Commit{ID: r.String(), Job: "stored", Generation: 1, Builds: builds})
 	return err
+}
+
+// Serve brings what serving needs of the table into an online store.
+func (v *View) Serve(ctx context.Context, store online.Store) (materialize.ApplyResult, error) {
+	e := *v.engine
+	e.Online = store
+	return e.Serve(ctx, v.Target, v.Table, nil)
 }
 
 // Compact makes one file of those of a partition, as maintenance does.
