@@ -58,6 +58,7 @@ race: ## Run the tests of the root module with the race detector
 .PHONY: memory
 memory: ## Run the tests that measure the memory of a process, which the race detector multiplies
 	$(GOTEST) -count=1 -run 'TwentyTimesTheBudget|OneKeyOfHalf' ./pkg/materialize
+	$(GOTEST) -count=1 -timeout 20m -run ManyTimesTheBudget ./pkg/ingest -args -rows 20000000 -memory 268435456
 
 .PHONY: fuzz
 fuzz: ## Run all fuzz targets: those of aggregation states for a minute, the others for another
@@ -95,6 +96,10 @@ bench-pit: $(FEAST) ## Time point-in-time joins of a million rows beside DuckDB 
 .PHONY: bench-online-load
 bench-online-load: $(FEAST) ## Time the load of a million entities into the embedded store beside Feast; the last line is JSON
 	go -C $(LOCAL) run ./bench/online -python $(dir $(FEAST))bin/python
+
+.PHONY: bench-delete
+bench-delete: $(READERS) ## Time the erasure of 10,000 keys of 10 million rows beside delta-rs; the last line is JSON
+	go -C $(LOCAL) run ./bench/delete -python $(dir $(READERS))bin/python
 
 # The architecture tests read the import graph, which the test cache does not
 # see: a cached pass would hide a new import.

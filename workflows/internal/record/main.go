@@ -125,8 +125,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if err := recordRetrieval(ctx, at.HTTP, temporal, *out, *release+"-retrieval", stdout); err != nil {
-		return err
+	for _, j := range serverJobs {
+		if err := j.record(ctx, at.HTTP, temporal, *out, *release, stdout); err != nil {
+			return fmt.Errorf("%s: %w", j.name, err)
+		}
 	}
 	// Applying started the reconciliation. It runs on: its history ends where it waits.
 	id := workflows.ReconcileID(workspace)
