@@ -60,11 +60,15 @@ type DiscardRequest struct {
 	Undone bool `json:"undone,omitempty"`
 }
 
-// Results of the steps.
+// What the steps tell.
 type (
-	Rewritten   = erase.Rewritten
-	Erased      = offline.Erased
-	Verified    = erase.Verified
+	// Rewritten counts what one batch did.
+	Rewritten = erase.Rewritten
+	// Erased tells what was erased offline.
+	Erased = offline.Erased
+	// Verified counts what a verification has looked at.
+	Verified = erase.Verified
+	// StoreResult is what was done to one store.
 	StoreResult = erase.StoreResult
 )
 
@@ -123,8 +127,8 @@ func (d *Delete) VerifyDeletion(ctx context.Context, r VerifyRequest) (Verified,
 
 // FinishDeletion writes the receipt and removes what was staged.
 func (d *Delete) FinishDeletion(ctx context.Context, r FinishRequest) (Deleted, error) {
-	return deletionStep(ctx, d, r.DeletionRequest, func(ctx context.Context, now window.Time, _ func(int64)) (Deleted, error) {
-		receipt, err := d.Engine.Finish(ctx, r.Staged, r.Plan, r.Job.ID, r.Results, now)
+	return deletionStep(ctx, d, r.DeletionRequest, func(ctx context.Context, _ window.Time, _ func(int64)) (Deleted, error) {
+		receipt, err := d.Engine.Finish(ctx, r.Staged, r.Plan, r.Job.ID, r.Results)
 		out := Deleted{OldVersionsUntil: instantOf(receipt.OldVersionsUntil), Datasets: len(receipt.Datasets)}
 		for _, dataset := range receipt.Datasets {
 			if dataset.Removed {

@@ -20,8 +20,9 @@
 // What was begun before the commit loses the keys: the commit of a window or a frame
 // that took its fence before leaves them out. What is begun later keeps them, so a
 // window that is built again from sources that still have a person's rows brings them
-// back, unless Forget holds them back; so does a store that was defined after the plan. A deletion of the online store alone lasts until
-// the key is materialized again, or the store filled anew.
+// back, unless Forget holds them back; so does a store that was defined after the plan.
+// A deletion of the online store alone lasts until the key is materialized again, or the
+// store filled anew.
 //
 // Old versions of a table hold the keys until the retention is over: the data files,
 // and the statistics of those in the log and in the manifests of builds. Receipt says

@@ -50,7 +50,8 @@ func TestAllRowsAndCellsOfTheKeysGoAndNoOthers(t *testing.T) {
 				require.Positive(t, store.Verified.Cells)
 				require.EqualValues(t, 1, store.Fence)
 			}
-			for info := range s.bucket.List(t.Context(), "deletions/", "") {
+			for info, err := range s.bucket.List(t.Context(), "deletions/", "") {
+				require.NoError(t, err)
 				require.Fail(t, "left", info.Key)
 			}
 			again := s.delete(both, erased...)
@@ -156,7 +157,7 @@ func TestReceiptsAreListedTheNewestFirst(t *testing.T) {
 	for user := range 3 {
 		receipt := s.delete(both, user)
 		ids = append([]string{receipt.Staged.ID}, ids...)
-		again, err := s.engine.Finish(t.Context(), receipt.Staged, erase.Plan{}, "job", nil, s.product())
+		again, err := s.engine.Finish(t.Context(), receipt.Staged, erase.Plan{}, "job", nil)
 		require.NoError(t, err, "repeated, it returns the receipt")
 		require.Equal(t, receipt, again)
 	}

@@ -25,7 +25,7 @@ func TestAStepThatFailsAnywhereIsRepeated(t *testing.T) {
 				s := newFilled(t, kind, events)
 				before := s.allContents()
 				calls := 0
-				s.fault = func(op, key string) buckettest.Fault {
+				s.fault = func(op, _ string) buckettest.Fault {
 					if !strings.HasPrefix(op, "Put") && op != "Write" && op != "Close" && op != "Delete" {
 						return buckettest.None
 					}
@@ -39,7 +39,8 @@ func TestAStepThatFailsAnywhereIsRepeated(t *testing.T) {
 				require.Equal(t, withoutAll(before, s.keys([]int{1, 2, 3})), s.allContents(), "fault %d at call %d", fault, at)
 				_, err := s.engine.Sweep(t.Context(), "prod", s.now().Add(day)) // the keys of a Stage that was not heard of
 				require.NoError(t, err)
-				for info := range s.bucket.List(t.Context(), "deletions/", "") {
+				for info, err := range s.bucket.List(t.Context(), "deletions/", "") {
+					require.NoError(t, err)
 					require.Fail(t, "left", info.Key)
 				}
 				receipts, err := s.engine.Receipts(t.Context(), "prod", "spending", 10)

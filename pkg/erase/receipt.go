@@ -13,7 +13,6 @@ import (
 
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/offline"
-	"github.com/tilery/tilery/pkg/window"
 )
 
 // StoreResult is what was done to one store.
@@ -65,10 +64,10 @@ func receiptsOf(workspace, view string) string { return receiptPrefix + workspac
 
 // Finish writes the receipt, with one result for each store of the plan, and removes
 // what was staged. Repeated, it returns the receipt that is there.
-func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult, now window.Time) (Receipt, error) {
+func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult) (Receipt, error) {
 	r, err := e.Receipt(ctx, s.Workspace, s.View, s.ID)
 	if errors.Is(err, ErrNotFound) {
-		r, err = e.finish(ctx, s, p, job, results, now)
+		r, err = e.finish(ctx, s, p, job, results)
 	}
 	if err != nil {
 		return Receipt{}, err
@@ -76,7 +75,7 @@ func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, resul
 	return r, e.Discard(ctx, s)
 }
 
-func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult, now window.Time) (Receipt, error) {
+func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult) (Receipt, error) {
 	if len(results) != len(p.Stores) {
 		return Receipt{}, fmt.Errorf("deletion %s has %d stores and %d results", s.ID, len(p.Stores), len(results))
 	}

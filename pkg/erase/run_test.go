@@ -97,7 +97,7 @@ func (d *deletion) finish() erase.Receipt {
 		d.results[store].Verified = repeat(d.scene, func() (erase.Verified, error) { return d.verify(store) })
 	}
 	return repeat(d.scene, func() (erase.Receipt, error) {
-		return d.engine.Finish(d.t.Context(), d.staged, d.plan, "job", d.results, d.product())
+		return d.engine.Finish(d.t.Context(), d.staged, d.plan, "job", d.results)
 	})
 }
 

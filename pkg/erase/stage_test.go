@@ -86,7 +86,8 @@ func TestWhatCannotBeDeletedIsRefusedAndNothingKept(t *testing.T) {
 	long := "id,shop\n1," + strings.Repeat("a", 1100) + "\n"
 	_, err = s.engine.Stage(t.Context(), erase.Request{Workspace: "prod", View: "spending", Online: true}, strings.NewReader(long), int64(len(long)), frame.CSV)
 	require.EqualError(t, err, "cannot delete keys: row 1 has a key of 1113 bytes, at most 1024 are allowed")
-	for info := range s.bucket.List(t.Context(), "deletions/", "") {
+	for info, err := range s.bucket.List(t.Context(), "deletions/", "") {
+		require.NoError(t, err)
 		require.Fail(t, "kept", info.Key)
 	}
 }

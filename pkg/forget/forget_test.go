@@ -80,7 +80,8 @@ func TestRowsOfAFencesKeysBeforeItsTimeAreHeldBackUntilItIsLifted(t *testing.T) 
 	_, err = s.Lift(t.Context(), "prod", "spending", "a")
 	require.NoError(t, err)
 	require.Nil(t, load(t, other))
-	for info := range b.List(t.Context(), "", "") {
+	for info, err := range b.List(t.Context(), "", "") {
+		require.NoError(t, err)
 		require.Fail(t, "left", info.Key)
 	}
 }
@@ -148,7 +149,8 @@ func TestAPutOrLiftThatFailsAtAnyStepCanBeRepeated(t *testing.T) {
 			require.Nil(t, load(t, &forget.Store{Bucket: b}))
 			_, err := (&forget.Store{Bucket: b}).Sweep(t.Context(), "prod", time.Now().Add(time.Hour))
 			require.NoError(t, err)
-			for info := range b.List(t.Context(), "", "") {
+			for info, err := range b.List(t.Context(), "", "") {
+				require.NoError(t, err)
 				require.Fail(t, "left", info.Key)
 			}
 		}

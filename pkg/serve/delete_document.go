@@ -27,7 +27,7 @@ func decodeDeletion(body io.ReaderAt, size int64, now window.Time) (deletionAsk,
 	if err := decoder.Decode(&document); err != nil {
 		return deletionAsk{}, fail(api.InvalidArgument, "request body: %v", err)
 	}
-	if _, err := decoder.Token(); err != io.EOF { //nolint:errorlint // a decoder returns it as it is
+	if _, err := decoder.Token(); err != io.EOF {
 		return deletionAsk{}, fail(api.InvalidArgument, "request body: want one document, found something after it")
 	}
 	rows, err := keyRows(document.Keys)
