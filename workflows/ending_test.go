@@ -86,8 +86,16 @@ func TestALongErrorIsCut(t *testing.T) {
 
 func TestAFailedCommitStopsTheJobAndCountsItsWindows(t *testing.T) {
 	t.Parallel()
+	var once sync.Once
+	asked := make(chan struct{})
 	f := &fake{windows: 100, online: true, onCommit: func(context.Context, []int) error {
+		once.Do(func() { close(asked) })
 		return temporal.NewNonRetryableApplicationError("offline table is corrupt", activities.ErrorCorrupt, nil)
+	}, onBuild: func(_ context.Context, number int) error {
+		if number > 8 { // a commit that takes its time on a busy machine proves nothing
+			<-asked
+		}
+		return nil
 	}}
 	in := input()
 	in.CommitWindows, in.Parallelism = 8, 1
