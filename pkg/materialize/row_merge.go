@@ -2,7 +2,6 @@ package materialize
 
 import (
 	"bytes"
-	"container/heap"
 	"context"
 	"errors"
 	"math"
@@ -28,7 +27,7 @@ func (s *rowStep) merge(ctx context.Context, files []offline.File) (*rowMerge, e
 		}
 		m.cursors = append(m.cursors, c)
 		if !c.done() {
-			heap.Push(&m.queue, c)
+			m.queue.push(c)
 		}
 	}
 	return m, nil
@@ -82,11 +81,7 @@ func (m *rowMerge) pass(rows bool) (cell rowCell, found bool, err error) {
 			m.newest, m.row, least = row, m.newest, at
 		}
 		found = found || ok
-		if c.done() {
-			heap.Pop(&m.queue)
-		} else {
-			heap.Fix(&m.queue, 0)
-		}
+		m.queue.moved()
 	}
 	if !found {
 		return rowCell{}, false, nil
@@ -103,19 +98,46 @@ func (m *rowMerge) pass(rows bool) (cell rowCell, found bool, err error) {
 // time: it likely has the newest row, and those of the others need not be encoded.
 type rowQueue []*rowCursor
 
-func (q rowQueue) Len() int      { return len(q) }
-func (q rowQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *rowQueue) Push(c any)   { *q = append(*q, c.(*rowCursor)) }
+func (q *rowQueue) push(c *rowCursor) {
+	*q = append(*q, c)
+	h := *q
+	for at := len(h) - 1; at > 0; {
+		parent := (at - 1) / 2
+		if !h.less(at, parent) {
+			return
+		}
+		h[at], h[parent] = h[parent], h[at]
+		at = parent
+	}
+}
 
-func (q rowQueue) Less(i, j int) bool {
+// moved restores the heap after the first cursor has moved on, and drops it at its end.
+func (q *rowQueue) moved() {
+	h := *q
+	if h[0].done() {
+		last := len(h) - 1
+		h[0], h[last] = h[last], nil
+		h = h[:last]
+		*q = h
+	}
+	for at := 0; ; {
+		least := at
+		for child := 2*at + 1; child <= 2*at+2 && child < len(h); child++ {
+			if h.less(child, least) {
+				least = child
+			}
+		}
+		if least == at {
+			return
+		}
+		h[at], h[least] = h[least], h[at]
+		at = least
+	}
+}
+
+func (q rowQueue) less(i, j int) bool {
 	if c := bytes.Compare(q[i].key, q[j].key); c != 0 {
 		return c < 0
 	}
 	return q[i].file.MaxTime > q[j].file.MaxTime
-}
-
-func (q *rowQueue) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
 }

@@ -52,6 +52,9 @@ func AppendKey(dst []byte, k Key) []byte {
 	return append(dst, k.Writer...)
 }
 
+// size is about the length of the encoding, which zero bytes make longer.
+func (k Key) size() int { return len(k.Store) + len(k.Entity) + len(k.Writer) + 16 }
+
 // DecodeKey reads an encoded key; whatever AppendKey would not write is
 // ErrDamaged. The key shares no memory with data.
 func DecodeKey(data []byte) (Key, error) {

@@ -60,7 +60,7 @@ func WriteKeys(writes []Write) ([][]byte, error) {
 		if err := checkWrite(w); err != nil {
 			return nil, fmt.Errorf("write %d: %w", i, err)
 		}
-		keys[i] = AppendKey(nil, w.Key)
+		keys[i] = AppendKey(make([]byte, 0, w.Key.size()), w.Key)
 		if _, twice := seen[string(keys[i])]; twice {
 			return nil, fmt.Errorf("write %d: its key stands twice in one call", i)
 		}

@@ -116,6 +116,9 @@ func (s *Sorter) index(c *chunk) {
 		if p == nil || of != number {
 			number, p = of, s.part(of)
 		}
+		if n := len(p.entries); n == cap(p.entries) {
+			p.entries = slices.Grow(p.entries, max(n, minCounted)) // append would copy large ones four times
+		}
 		p.entries = append(p.entries, entry{s.keys.prefixOf(row), int64(at), first + record.Place(row)})
 	}
 }

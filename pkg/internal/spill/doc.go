@@ -12,6 +12,6 @@
 // cannot meet in it. A run that is read to its end gives back its room at once.
 //
 // How it fails: ErrFull past the bound of bytes on disk; any error of the file
-// system, as it comes; what a disk returns other than it took is an error at the end
-// of its run, by a checksum. After an error nothing but Close is of use.
+// system, as it comes; what a disk returns other than it took is an error, by a checksum of
+// 64 KiB, before an entry is made of it. After an error nothing but Close is of use.
 package spill

@@ -34,11 +34,17 @@ func leaf(name string, column arrow.Array) (parquet.ColumnPath, arrow.Array) {
 	}
 }
 
-// rarelyRepeats reports whether more than half of a sample of numbers or times are
+// rarelyRepeats reports whether more than half of a sample of numbers, times or texts are
 // distinct. A dictionary of such a column costs more than all the rest of writing
 // it, and makes it no smaller.
 func rarelyRepeats(column arrow.Array) bool {
 	switch column := column.(type) {
+	case *array.String:
+		texts := make([]string, min(column.Len(), sampledRows))
+		for row := range texts {
+			texts[row] = column.Value(row)
+		}
+		return mostlyDistinct(column, texts)
 	case *array.Int32:
 		return mostlyDistinct(column, column.Int32Values())
 	case *array.Int64:

@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -9,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyManyNumbersThatDifferGoWithoutADictionary(t *testing.T) {
+func TestOnlyManyValuesThatDifferGoWithoutADictionary(t *testing.T) {
 	t.Parallel()
 	ints := func(rows, distinct int, null bool) arrow.Array {
 		b := array.NewInt64Builder(memory.DefaultAllocator)
@@ -29,6 +30,10 @@ func TestOnlyManyNumbersThatDifferGoWithoutADictionary(t *testing.T) {
 	for i := range 1000 {
 		floats.Append(float64(i) / 7)
 	}
+	keys := array.NewStringBuilder(memory.DefaultAllocator)
+	for i := range 1000 {
+		keys.Append(fmt.Sprint("user_", i))
+	}
 	for name, c := range map[string]struct {
 		column arrow.Array
 		want   bool
@@ -42,6 +47,7 @@ func TestOnlyManyNumbersThatDifferGoWithoutADictionary(t *testing.T) {
 		"floats":           {floats.NewArray(), true},
 		"a slice of ints":  {array.NewSlice(ints(2000, 2000, false), 500, 1500), true},
 		"texts, all alike": {texts.NewArray(), false},
+		"texts":            {keys.NewArray(), true},
 	} {
 		require.Equal(t, c.want, rarelyRepeats(c.column), name)
 	}

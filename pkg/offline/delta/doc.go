@@ -40,10 +40,11 @@
 // it removes the files that hold one and adds the rest of their rows. A row group that
 // holds none is copied as it is. A file made since the plan is looked at by the next
 // plan, since the number is lost then. What is committed later was perhaps read before:
-// the version raises the table's fence (transactions "fence" and "fence/<n>/<object>"),
-// and names the hashes of the keys, below _fences/. The commit of a build that began at
-// a lower fence leaves those keys out. A fence is forgotten after the retention; builds
-// that began before it are ErrStale then.
+// the version raises the table's fence (transactions "fence" and
+// "fence/<n>/<version>/<object>/<commit id>"), and names the hashes of the keys, below
+// _fences/. The commit of a build that began at a lower fence leaves those keys out. A
+// fence is forgotten after the retention; builds that began before it are ErrStale then,
+// and an erasure that is repeated as late erases again.
 //
 // The keys are gone from the table's folder when the versions before the erasure are
 // cleaned and what was removed is vacuumed: statistics name keys in versions that add

@@ -102,7 +102,7 @@ func (t *table) erase(ctx context.Context, e offline.Erasure) (offline.Erased, e
 // erased tells what the version with an erasure's id did. Once the log no longer holds
 // it, only its number is known.
 func (t *table) erased(ctx context.Context, s *state, id string) (offline.Erased, error) {
-	number, _ := s.committedBy(id)
+	number, _ := s.erasedBy(id)
 	v, err := t.history.readVersion(ctx, number)
 	if errors.Is(err, bucket.ErrNotFound) {
 		return offline.Erased{Version: number}, nil
@@ -153,7 +153,7 @@ func newEraser(t *table, e offline.Erasure) (*eraser, error) {
 }
 
 func (p *eraser) plan(ctx context.Context, s *state) (*plan, error) {
-	if _, done := s.committedBy(p.erasure.ID); done {
+	if _, done := s.erasedBy(p.erasure.ID); done {
 		return nil, nil
 	}
 	e := p.erasure
@@ -183,7 +183,7 @@ func (p *eraser) plan(ctx context.Context, s *state) (*plan, error) {
 		return nil, err
 	}
 	out.info.Erased = made
-	p.fence.number = made.Fence
+	p.fence.number, p.fence.version, p.fence.commit = made.Fence, s.number+1, e.ID
 	out.txns = []transaction{{AppID: fenceID, Version: made.Fence}, p.fence.txn()}
 	return out, nil
 }

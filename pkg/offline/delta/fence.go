@@ -17,8 +17,9 @@ import (
 )
 
 // fenceID is the application id of erasures; its version counts them. Each has a
-// transaction "fence/<n>/<object>" besides, whose version is the number of columns
-// that a key has: the object, below the table's folder, holds the keys' hashes.
+// transaction "fence/<n>/<version>/<object>/<commit id>" besides, whose own version is the
+// number of columns that a key has: the object, below the table's folder, holds the
+// keys' hashes.
 const fenceID = "fence"
 
 // fenceFolder is where the hashes lie, relative to the table.
@@ -31,14 +32,16 @@ var fenceForm = regexp.MustCompile(`^` + fenceFolder + `([0-9]+)-[0-9a-f]{64}$`)
 
 // fence is an erasure, as builds that began before it need it.
 type fence struct {
-	number int64
-	object string // relative to the table
-	fields int    // columns of a key
-	at     window.Time
+	number  int64
+	version int64  // of the erasure
+	object  string // relative to the table
+	commit  string // id of the erasure
+	fields  int    // columns of a key
+	at      window.Time
 }
 
 func (f fence) txn() transaction {
-	id := fmt.Sprintf("%s/%d/%s", fenceID, f.number, strings.TrimPrefix(f.object, fenceFolder))
+	id := fmt.Sprintf("%s/%d/%d/%s/%s", fenceID, f.number, f.version, strings.TrimPrefix(f.object, fenceFolder), f.commit)
 	return transaction{AppID: id, Version: int64(f.fields), LastUpdated: f.at.Time().UnixMilli()}
 }
 
@@ -55,16 +58,38 @@ func (s *state) applyFence(x transaction) (taken bool, err error) {
 	if !taken {
 		return false, nil
 	}
-	number, name, _ := strings.Cut(text, "/")
-	f := fence{object: fenceFolder + name, fields: int(x.Version), at: timeOfMillis(x.LastUpdated)}
-	f.number, err = strconv.ParseInt(number, 10, 64)
+	f, err := parseFence(text, x)
 	switch last := len(s.fences) - 1; {
-	case err != nil, !fenceForm.MatchString(f.object), x.Version < 1, x.Version > int64(len(s.spec.Keys)),
+	case err != nil, x.Version < 1, x.Version > int64(len(s.spec.Keys)), f.version < 1, f.version > s.number,
 		f.number < 1, f.number > s.fence, last >= 0 && f.number <= s.fences[last].number:
 		return true, fmt.Errorf("%w: transaction %q, version %d, at fence %d", offline.ErrCorrupt, x.AppID, x.Version, s.fence)
 	}
 	s.fences = append(slices.Clip(s.fences), f)
 	return true, nil
+}
+
+// parseFence is the inverse of txn, of which text is what follows the first slash.
+func parseFence(text string, x transaction) (fence, error) {
+	parts := append(strings.SplitN(text, "/", 4), "", "", "")
+	f := fence{object: fenceFolder + parts[2], commit: parts[3], fields: int(x.Version), at: timeOfMillis(x.LastUpdated)}
+	if !fenceForm.MatchString(f.object) {
+		return f, fmt.Errorf("%q is no object of a fence", f.object)
+	}
+	var badNumber, badVersion error
+	f.number, badNumber = strconv.ParseInt(parts[0], 10, 64)
+	f.version, badVersion = strconv.ParseInt(parts[1], 10, 64)
+	return f, errors.Join(badNumber, badVersion)
+}
+
+// erasedBy returns the version of the erasure with a commit id. It is known for as long
+// as its fence is, and like other ids.
+func (s *state) erasedBy(id string) (int64, bool) {
+	for _, f := range s.fences {
+		if f.commit == id {
+			return f.version, true
+		}
+	}
+	return s.committedBy(id)
 }
 
 // lastingFences returns the fences that are not before the horizon. Builds that began

@@ -241,6 +241,7 @@ func (s *state) applyTxn(x transaction) (window.Interval, bool, error) {
 // was covered stays covered, so each build of a commit that is in the table is
 // found settled (as committed, done or superseded) before anybody asks for the id;
 // the files of a compaction are gone; and a version that says nothing may be there twice.
+// An erasure, which would take what came after it, is found by its fence.
 func (s *state) committedBy(id string) (int64, bool) {
 	for i, made := range slices.Backward(s.commits) {
 		if made == id {

@@ -129,9 +129,9 @@ func (o options) judge(out io.Writer, results map[string]result) error {
 	}
 	switch {
 	case compared && ratio < o.minRatio:
-		return fmt.Errorf("Feast takes %.2f times what Tilery takes, at least %.2f are asked for", ratio, o.minRatio)
+		return fmt.Errorf("a load by Feast takes %.2f times what one takes here, at least %.2f are asked for", ratio, o.minRatio)
 	case compared && memory > o.maxMemory:
-		return fmt.Errorf("the memory of Tilery is %.2f of Feast's, at most %.2f are allowed", memory, o.maxMemory)
+		return fmt.Errorf("a load takes %.2f of the memory that Feast takes, at most %.2f are allowed", memory, o.maxMemory)
 	}
 	return nil
 }
