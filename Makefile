@@ -95,7 +95,7 @@ bench-pit: $(FEAST) ## Time point-in-time joins of a million rows beside DuckDB 
 
 .PHONY: bench-online-load
 bench-online-load: $(FEAST) ## Time the load of a million entities into the embedded store beside Feast; the last line is JSON
-	go -C $(LOCAL) run ./bench/online -python $(dir $(FEAST))bin/python
+	go -C $(LOCAL) run ./bench/online -repetitions 2 -python $(dir $(FEAST))bin/python
 
 .PHONY: bench-delete
 bench-delete: $(READERS) ## Time the erasure of 10,000 keys of 10 million rows beside delta-rs; the last line is JSON
