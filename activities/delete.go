@@ -83,8 +83,8 @@ type Deleted struct {
 
 // PlanDeletion finds the stores and their files, and puts the fence that is asked for.
 func (d *Delete) PlanDeletion(ctx context.Context, r DeletionRequest) (DeletionPlan, error) {
-	return deletionStep(ctx, d, r, func(ctx context.Context, now window.Time, _ func(int64)) (DeletionPlan, error) {
-		return d.Engine.Plan(ctx, r.Staged, now)
+	return deletionStep(ctx, d, r, func(ctx context.Context, now window.Time, report func(int64)) (DeletionPlan, error) {
+		return d.Engine.Plan(ctx, r.Staged, now, report)
 	})
 }
 
@@ -127,8 +127,8 @@ func (d *Delete) VerifyDeletion(ctx context.Context, r VerifyRequest) (Verified,
 
 // FinishDeletion writes the receipt and removes what was staged.
 func (d *Delete) FinishDeletion(ctx context.Context, r FinishRequest) (Deleted, error) {
-	return deletionStep(ctx, d, r.DeletionRequest, func(ctx context.Context, _ window.Time, _ func(int64)) (Deleted, error) {
-		receipt, err := d.Engine.Finish(ctx, r.Staged, r.Plan, r.Job.ID, r.Results)
+	return deletionStep(ctx, d, r.DeletionRequest, func(ctx context.Context, _ window.Time, report func(int64)) (Deleted, error) {
+		receipt, err := d.Engine.Finish(ctx, r.Staged, r.Plan, r.Job.ID, r.Results, report)
 		out := Deleted{OldVersionsUntil: instantOf(receipt.OldVersionsUntil), Datasets: len(receipt.Datasets)}
 		for _, dataset := range receipt.Datasets {
 			if dataset.Removed {

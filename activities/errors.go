@@ -8,6 +8,7 @@ import (
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/dataset"
 	"github.com/tilery/tilery/pkg/erase"
+	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/ingest"
 	"github.com/tilery/tilery/pkg/keyset"
@@ -79,6 +80,8 @@ var permanent = []struct {
 	{aggregate.ErrDamaged, ErrorCorrupt},
 	{erase.ErrRefused, ErrorInput},
 	{erase.ErrFound, ErrorFound},
+	{forget.ErrTooMany, ErrorInput},
+	{forget.ErrDamaged, ErrorCorrupt},
 	{keyset.ErrTooMany, ErrorInput},
 	{keyset.ErrDamaged, ErrorCorrupt},
 }

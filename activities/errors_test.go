@@ -13,6 +13,7 @@ import (
 	"github.com/tilery/tilery/pkg/aggregate"
 	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/erase"
+	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
@@ -53,6 +54,9 @@ func TestErrorsAreTranslated(t *testing.T) {
 		{offline.ErrHistoryGone, activities.ErrorHistory},
 		{erase.ErrRefused, activities.ErrorInput},
 		{erase.ErrFound, activities.ErrorFound},
+		{forget.ErrTooMany, activities.ErrorInput},
+		{forget.ErrDamaged, activities.ErrorCorrupt},
+		{keyset.ErrTooMany, activities.ErrorInput},
 		{keyset.ErrDamaged, activities.ErrorCorrupt},
 
 		{offline.ErrConflict, retried},

@@ -137,11 +137,13 @@ const stagedRetention = 7 * 24 * time.Hour
 // CleanDeletions removes old versions of the view's tables that hold keys which were
 // deleted, once that is due, and says so in the receipts.
 func (m *Materialize) CleanDeletions(ctx context.Context, r MaintainRequest) (Maintained, error) {
-	return m.maintain(ctx, r, func(ctx context.Context, _ materialize.MaintainRequest) (Maintained, error) {
+	return m.maintain(ctx, r, func(ctx context.Context, step materialize.MaintainRequest) (Maintained, error) {
 		if m.Deletions == nil || r.DryRun {
 			return Maintained{}, nil
 		}
-		cleaned, err := m.Deletions.Clean(ctx, r.Workspace, r.View, m.Clock.Now())
+		cleaned, err := m.Deletions.Clean(ctx, r.Workspace, r.View, m.Clock.Now(), func(steps int64) {
+			step.OnProgress(materialize.Progress{Rows: steps})
+		})
 		return Maintained{Removed: int64(cleaned)}, err
 	})
 }

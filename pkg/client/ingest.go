@@ -115,17 +115,25 @@ const (
 
 // WaitForJob asks for a job until it has ended, bounded by ctx. The error is a *JobError
 // if it ended without success. A job that was just started may not be recorded yet: one
-// that nobody knows is waited for during the first ten seconds.
+// that nobody knows is waited for during the first ten seconds. A job outlives the
+// worker: one that does not answer, as when it is restarted, is waited for two minutes.
 func (c *Client) WaitForJob(ctx context.Context, r api.GetJobRequest) (api.Job, error) {
 	began := time.Now()
+	answered := began
 	for pause := minPoll; ; pause = min(2*pause, maxPoll) {
 		answer, err := c.Job(ctx, r)
+		if !unanswered(err) {
+			answered = time.Now()
+		}
 		switch {
 		case err == nil && answer.Job.Status.Final() && answer.Job.State != api.JobSuccess:
 			return answer.Job, &JobError{answer.Job}
 		case err == nil && answer.Job.Status.Final():
 			return answer.Job, nil
-		case err != nil && (!isCode(err, api.NotFound) || time.Since(began) >= recordedWithin):
+		case err == nil,
+			isCode(err, api.NotFound) && time.Since(began) < recordedWithin,
+			unanswered(err) && time.Since(answered) < restartedWithin:
+		default:
 			return api.Job{}, err
 		}
 		timer := time.NewTimer(pause)
@@ -138,8 +146,18 @@ func (c *Client) WaitForJob(ctx context.Context, r api.GetJobRequest) (api.Job, 
 	}
 }
 
-// recordedWithin is how long after its start a job may not be recorded.
-const recordedWithin = 10 * time.Second
+const (
+	// recordedWithin is how long after its start a job may not be recorded.
+	recordedWithin = 10 * time.Second
+	// restartedWithin is how long a worker may not answer.
+	restartedWithin = 2 * time.Minute
+)
+
+// unanswered reports whether an error is that of a worker which is not there, or not yet.
+func unanswered(err error) bool {
+	var sent *url.Error
+	return errors.As(err, &sent) && sent.Op != "parse" || errors.Is(err, io.ErrUnexpectedEOF) || isCode(err, api.Unavailable)
+}
 
 func isCode(err error, code api.Code) bool {
 	var answer *api.Error

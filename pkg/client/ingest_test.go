@@ -54,9 +54,18 @@ func newIngester(t *testing.T, states ...string) *ingester {
 	mux.HandleFunc("POST "+api.GetJobPath, func(w http.ResponseWriter, r *http.Request) {
 		state := i.states[min(i.polls, len(i.states)-1)]
 		i.polls++
-		if state == "" {
+		switch state {
+		case "":
 			answer(http.StatusNotFound, `{"error": "no job", "message": "no job", "code": 5}`)(w, r)
 			return
+		case "busy":
+			answer(http.StatusServiceUnavailable, `{"error": "stopping", "message": "stopping", "code": 14}`)(w, r)
+			return
+		case "broken":
+			answer(http.StatusInternalServerError, `{"error": "broken", "message": "broken", "code": 13}`)(w, r)
+			return
+		case "gone":
+			panic(http.ErrAbortHandler)
 		}
 		answer(http.StatusOK, `{"job": {"id": "abc", "feature_view": "scores", "state": "`+state+`", "status": "`+
 			map[string]string{"RUNNING": "RUNNING", "SUCCESS": "SUCCESS", "PERMANENT_FAILURE": "ERROR"}[state]+`", "message": "told"}}`)(w, r)
@@ -114,6 +123,15 @@ func TestAJobIsWaitedForToItsEnd(t *testing.T) {
 	var failed *client.JobError
 	require.ErrorAs(t, err, &failed)
 	require.EqualError(t, err, "job abc of scores: PERMANENT_FAILURE: told")
+
+	i = newIngester(t, "RUNNING", "busy", "gone", "SUCCESS")
+	_, err = client.New(i.URL).WaitForJob(t.Context(), request)
+	require.NoError(t, err, "the worker was restarted")
+	require.Equal(t, 4, i.polls)
+	_, err = client.New(newIngester(t, "broken").URL).WaitForJob(t.Context(), request)
+	require.EqualError(t, err, "broken")
+	_, err = client.New("http://[::1]:namedport").WaitForJob(t.Context(), request)
+	require.ErrorContains(t, err, "server address")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -18,16 +18,16 @@ const maxCalls = 100
 // files, the versions and checkpoints of the log whose statistics may name keys, and the
 // manifests of builds, which have them, too. It notes in the receipts when none is left,
 // and returns of how many. It is maintenance of the whole table: readers of versions that
-// are as old get offline.ErrHistoryGone. onProgress counts files and may be nil.
-func (e *Engine) Clean(ctx context.Context, workspace, view string, now window.Time) (cleaned int, err error) {
+// are as old get offline.ErrHistoryGone. onProgress counts steps and may be nil.
+func (e *Engine) Clean(ctx context.Context, workspace, view string, now window.Time, onProgress func(steps int64)) (cleaned int, err error) {
 	due, err := e.due(ctx, workspace, view)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	if err := e.cleanManifests(ctx, workspace, view); err != nil {
+	c := &cleaning{engine: e, workspace: workspace, view: view, now: now, report: onProgress, oldest: map[string]int64{}}
+	if err := c.manifests(ctx); err != nil {
 		return 0, err
 	}
-	c := &cleaning{engine: e, workspace: workspace, view: view, now: now, oldest: map[string]int64{}}
 	for _, r := range due {
 		clean, err := c.receipt(ctx, r)
 		if err != nil {
@@ -69,22 +69,31 @@ func (e *Engine) due(ctx context.Context, workspace, view string) ([]Receipt, er
 	return out, nil
 }
 
-func (e *Engine) cleanManifests(ctx context.Context, workspace, view string) error {
-	for range maxCalls {
-		done, err := e.Views.RemoveStaged(ctx, workspace, view, materialize.MaintainRequest{})
-		if err != nil || !done.More {
-			return err
-		}
-	}
-	return nil
-}
-
 // cleaning is one call of Clean, which cleans each store once.
 type cleaning struct {
 	engine          *Engine
 	workspace, view string
 	now             window.Time
+	report          func(steps int64)
+	steps           int64
 	oldest          map[string]int64 // by fingerprint: the oldest version that is left
+}
+
+func (c *cleaning) progress() {
+	if c.steps++; c.report != nil {
+		c.report(c.steps)
+	}
+}
+
+func (c *cleaning) manifests(ctx context.Context) error {
+	request := materialize.MaintainRequest{OnProgress: func(materialize.Progress) { c.progress() }}
+	for range maxCalls {
+		done, err := c.engine.Views.RemoveStaged(ctx, c.workspace, c.view, request)
+		if err != nil || !done.More {
+			return err
+		}
+	}
+	return nil
 }
 
 // receipt reports whether nothing is left of what a deletion has replaced.
@@ -121,12 +130,16 @@ func (c *cleaning) store(ctx context.Context, p StorePlan) (oldest int64, err er
 	if _, err := table.Checkpoint(ctx, 1); err != nil {
 		return -1, err
 	}
+	c.progress()
 	log, err := table.CleanLog(ctx, c.engine.logRetention())
 	if err != nil || log.Checkpoint < 0 {
 		return -1, err
 	}
+	c.progress()
 	for range maxCalls {
-		done, err := table.Vacuum(ctx, offline.VacuumRequest{ID: "clean-" + rand.Text(), Job: "delete-keys"})
+		done, err := table.Vacuum(ctx, offline.VacuumRequest{
+			ID: "clean-" + rand.Text(), Job: "delete-keys", OnProgress: func(int64) { c.progress() },
+		})
 		if err != nil {
 			return -1, err
 		}

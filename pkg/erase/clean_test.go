@@ -100,7 +100,7 @@ func TestOnceOldVersionsAreCleanedNoObjectNamesAKey(t *testing.T) {
 
 func (s *scene) clean() int {
 	s.t.Helper()
-	n, err := s.engine.Clean(s.t.Context(), "prod", "spending", s.product())
+	n, err := s.engine.Clean(s.t.Context(), "prod", "spending", s.product(), nil)
 	require.NoError(s.t, err)
 	return n
 }

@@ -29,7 +29,7 @@ type made struct {
 // finishDatasets returns the datasets that may hold the keys, and removes those that do
 // if that was asked for: the rows have one, or the spine that they were made of. Without
 // that none is read, and all that were made of the view are named.
-func (e *Engine) finishDatasets(ctx context.Context, s Staged) ([]DatasetResult, error) {
+func (e *Engine) finishDatasets(ctx context.Context, s Staged, onProgress func(rows int64)) ([]DatasetResult, error) {
 	all, err := e.madeOf(ctx, s)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (e *Engine) finishDatasets(ctx context.Context, s Staged) ([]DatasetResult,
 		}
 		return out, nil
 	}
-	doomed, err := e.doomed(ctx, s, all)
+	doomed, err := e.doomed(ctx, s, all, onProgress)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ type save struct {
 
 // doomed returns the datasets that hold a key. It is noted before the first is removed, so
 // that the receipt names them all whatever fails.
-func (e *Engine) doomed(ctx context.Context, s Staged, all []made) ([]save, error) {
+func (e *Engine) doomed(ctx context.Context, s Staged, all []made, onProgress func(rows int64)) ([]save, error) {
 	out := []save{}
 	if noted, err := e.get(ctx, s.object(datasetsObject), &out); noted || err != nil {
 		return out, err
@@ -75,9 +75,9 @@ func (e *Engine) doomed(ctx context.Context, s Staged, all []made) ([]save, erro
 	if err != nil {
 		return nil, err
 	}
-	keys := lookup(set)
+	search := &datasetSearch{engine: e, staged: s, keys: lookup(set), report: onProgress}
 	for _, d := range all {
-		held, err := e.holds(ctx, s, d, keys)
+		held, err := search.holds(ctx, d)
 		if err != nil {
 			return nil, fmt.Errorf("look for the keys in dataset %s: %w", d.Name, err)
 		}
@@ -157,12 +157,26 @@ func (e *Engine) columnsOf(ctx context.Context, s Staged, d dataset.Dataset, ser
 // errHeld ends the reading of a dataset at the first key.
 var errHeld = errors.New("a key is there")
 
+// datasetSearch looks for keys in datasets.
+type datasetSearch struct {
+	engine *Engine
+	staged Staged
+	keys   map[string]struct{}
+	report func(rows int64)
+	rows   int64
+}
+
 // holds reports whether the rows of a dataset or its spine have one of the keys.
-func (e *Engine) holds(ctx context.Context, s Staged, d made, keys map[string]struct{}) (bool, error) {
-	look := func(rec arrow.Record) error { return lookInto(rec, s, d.columns, keys) }
-	err := e.Datasets.Read(ctx, d.Dataset, look)
+func (l *datasetSearch) holds(ctx context.Context, d made) (bool, error) {
+	look := func(rec arrow.Record) error {
+		if l.rows += rec.NumRows(); l.report != nil {
+			l.report(l.rows)
+		}
+		return l.look(rec, d.columns)
+	}
+	err := l.engine.Datasets.Read(ctx, d.Dataset, look)
 	if err == nil && d.Spine != nil {
-		err = e.readSpine(ctx, d.Spine, look)
+		err = l.engine.readSpine(ctx, d.Spine, look)
 	}
 	switch {
 	case errors.Is(err, errHeld):
@@ -173,7 +187,8 @@ func (e *Engine) holds(ctx context.Context, s Staged, d made, keys map[string]st
 	return false, err
 }
 
-func lookInto(rec arrow.Record, s Staged, columns [][]string, keys map[string]struct{}) error {
+// look returns errHeld if a row has a key in one of the groups of columns.
+func (l *datasetSearch) look(rec arrow.Record, columns [][]string) error {
 	for _, names := range columns {
 		arrays := make([]arrow.Array, 0, len(names))
 		for _, name := range names {
@@ -184,7 +199,7 @@ func lookInto(rec arrow.Record, s Staged, columns [][]string, keys map[string]st
 		if len(arrays) < len(names) {
 			continue // entities may be given by some of a service's keys
 		}
-		row, err := find(arrays, s.JoinKeys, int(rec.NumRows()), keys)
+		row, err := find(arrays, l.staged.JoinKeys, int(rec.NumRows()), l.keys)
 		if err != nil {
 			return err
 		}

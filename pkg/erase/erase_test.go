@@ -157,7 +157,7 @@ func TestReceiptsAreListedTheNewestFirst(t *testing.T) {
 	for user := range 3 {
 		receipt := s.delete(both, user)
 		ids = append([]string{receipt.Staged.ID}, ids...)
-		again, err := s.engine.Finish(t.Context(), receipt.Staged, erase.Plan{}, "job", nil)
+		again, err := s.engine.Finish(t.Context(), receipt.Staged, erase.Plan{}, "job", nil, nil)
 		require.NoError(t, err, "repeated, it returns the receipt")
 		require.Equal(t, receipt, again)
 	}

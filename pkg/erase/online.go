@@ -17,8 +17,8 @@ type onlineErasure struct {
 
 // EraseOnline has no cell of a store say anything of the keys any more: the store
 // follows the log, and what it does not follow gets tombstones. It returns how many
-// cells said something. Progress counts cells.
-func (e *Engine) EraseOnline(ctx context.Context, s Staged, p Plan, number int, now window.Time, onProgress func(cells int64)) (cells int64, err error) {
+// cells said something. Progress counts keys and cells.
+func (e *Engine) EraseOnline(ctx context.Context, s Staged, p Plan, number int, now window.Time, onProgress func(done int64)) (cells int64, err error) {
 	st, err := e.open(ctx, s, p, number, now)
 	if err != nil || st == nil || !st.plan.Online {
 		return 0, err
@@ -49,7 +49,7 @@ func (e *Engine) EraseOnline(ctx context.Context, s Staged, p Plan, number int, 
 
 // follow brings the online store to the head of its log, and returns the version that it
 // follows then. A store that the view does not have any more stays where it is.
-func (e *Engine) follow(ctx context.Context, st *store, onProgress func(cells int64)) (int64, error) {
+func (e *Engine) follow(ctx context.Context, st *store, onProgress func(done int64)) (int64, error) {
 	if !st.target.View.Online || st.table == nil {
 		status, _, _, err := online.ReadStatus(ctx, e.Views.Online, st.target.Store())
 		return status.Applied, err
@@ -63,8 +63,8 @@ func (e *Engine) follow(ctx context.Context, st *store, onProgress func(cells in
 }
 
 // SweepOnline removes the tombstones that EraseOnline has left, once no older writer can
-// be there any more.
-func (e *Engine) SweepOnline(ctx context.Context, s Staged, p Plan, number int, now window.Time, onProgress func(cells int64)) (cells int64, err error) {
+// be there any more. Progress counts keys.
+func (e *Engine) SweepOnline(ctx context.Context, s Staged, p Plan, number int, now window.Time, onProgress func(keys int64)) (cells int64, err error) {
 	st, err := e.open(ctx, s, p, number, now)
 	if err != nil || st == nil || !st.plan.Online {
 		return 0, err

@@ -37,7 +37,8 @@ type StorePlan struct {
 }
 
 // Plan finds the stores and their files, and puts the fence that Forget asks for.
-func (e *Engine) Plan(ctx context.Context, s Staged, now window.Time) (Plan, error) {
+// onProgress counts files and stores, and may be nil.
+func (e *Engine) Plan(ctx context.Context, s Staged, now window.Time, onProgress func(found int64)) (Plan, error) {
 	var p Plan
 	if made, err := e.get(ctx, s.object(planObject), &p); made || err != nil {
 		return p, err
@@ -63,9 +64,10 @@ func (e *Engine) Plan(ctx context.Context, s Staged, now window.Time) (Plan, err
 	if err != nil {
 		return Plan{}, err
 	}
+	planning := &planning{engine: e, staged: s, keys: keys, now: now, report: onProgress}
 	for number, t := range targets {
 		of := StorePlan{Generation: t.Generation, Fingerprint: t.Fingerprint, Retired: stores.Find(t.Fingerprint) == nil}
-		if err := e.planStore(ctx, s, t, number, keys, &of, now); err != nil {
+		if err := planning.store(ctx, t, number, &of); err != nil {
 			return Plan{}, fmt.Errorf("plan the deletion from store %s: %w", t.Store(), err)
 		}
 		p.Stores = append(p.Stores, of)
@@ -82,10 +84,28 @@ func (e *Engine) putFence(ctx context.Context, s Staged, keys *keyset.Set) error
 	}, keys.Hashed())
 }
 
-// planStore says what is to be done to a store, and lists its files. Cells that are left
-// of when the view was online go with its rows: were it online again, nobody would look
-// for them.
-func (e *Engine) planStore(ctx context.Context, s Staged, t *materialize.Target, number int, keys *keyset.Set, of *StorePlan, now window.Time) error {
+// planning makes the plan of a deletion.
+type planning struct {
+	engine *Engine
+	staged Staged
+	keys   *keyset.Set
+	now    window.Time
+	report func(found int64)
+	found  int64
+}
+
+func (p *planning) progress(found int) {
+	if p.found += int64(found); p.report != nil {
+		p.report(p.found)
+	}
+}
+
+// store says what is to be done to a store, and lists its files. Cells that are left of
+// when the view was online go with its rows: were it online again, nobody would look for
+// them.
+func (p *planning) store(ctx context.Context, t *materialize.Target, number int, of *StorePlan) error {
+	defer p.progress(1)
+	e, s := p.engine, p.staged
 	if !slices.Equal(t.View.JoinKeys(), s.JoinKeys) {
 		return nil
 	}
@@ -97,7 +117,7 @@ func (e *Engine) planStore(ctx context.Context, s Staged, t *materialize.Target,
 	if !s.Offline {
 		return nil
 	}
-	table, err := e.Views.Existing(ctx, t, now)
+	table, err := e.Views.Existing(ctx, t, p.now)
 	if err != nil || table == nil {
 		return err
 	}
@@ -106,23 +126,25 @@ func (e *Engine) planStore(ctx context.Context, s Staged, t *materialize.Target,
 	if err != nil {
 		return err
 	}
-	return e.planFiles(ctx, s, table.MayHold(snapshot, keys, len(s.JoinKeys)), number, of)
+	return p.files(ctx, table.MayHold(snapshot, p.keys, len(s.JoinKeys)), number, of)
 }
 
-func (e *Engine) planFiles(ctx context.Context, s Staged, files []offline.File, number int, of *StorePlan) error {
+// files divides the files of a store into batches.
+func (p *planning) files(ctx context.Context, files []offline.File, number int, of *StorePlan) error {
 	for _, f := range files {
 		of.Bytes += f.Size
 	}
 	of.Files = len(files)
-	limit := max(e.Options.withDefaults().BatchBytes, (of.Bytes+maxBatches-1)/maxBatches)
+	limit := max(p.engine.Options.withDefaults().BatchBytes, (of.Bytes+maxBatches-1)/maxBatches)
 	for len(files) > 0 {
 		n, bytes := 0, int64(0)
 		for ; n < len(files) && bytes < limit; n++ {
 			bytes += files[n].Size
 		}
-		if err := e.put(ctx, s.object(batchObject(number, of.Batches)), files[:n]); err != nil {
+		if err := p.engine.put(ctx, p.staged.object(batchObject(number, of.Batches)), files[:n]); err != nil {
 			return err
 		}
+		p.progress(n)
 		of.Batches++
 		files = files[n:]
 	}

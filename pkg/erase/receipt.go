@@ -63,11 +63,12 @@ const (
 func receiptsOf(workspace, view string) string { return receiptPrefix + workspace + "/" + view + "/" }
 
 // Finish writes the receipt, with one result for each store of the plan, and removes
-// what was staged. Repeated, it returns the receipt that is there.
-func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult) (Receipt, error) {
+// what was staged. Repeated, it returns the receipt that is there. onProgress counts the
+// rows of datasets that are looked through, and may be nil.
+func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult, onProgress func(rows int64)) (Receipt, error) {
 	r, err := e.Receipt(ctx, s.Workspace, s.View, s.ID)
 	if errors.Is(err, ErrNotFound) {
-		r, err = e.finish(ctx, s, p, job, results)
+		r, err = e.finish(ctx, s, p, job, results, onProgress)
 	}
 	if err != nil {
 		return Receipt{}, err
@@ -75,11 +76,11 @@ func (e *Engine) Finish(ctx context.Context, s Staged, p Plan, job string, resul
 	return r, e.Discard(ctx, s)
 }
 
-func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult) (Receipt, error) {
+func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, results []StoreResult, onProgress func(rows int64)) (Receipt, error) {
 	if len(results) != len(p.Stores) {
 		return Receipt{}, fmt.Errorf("deletion %s has %d stores and %d results", s.ID, len(p.Stores), len(results))
 	}
-	datasets, err := e.finishDatasets(ctx, s)
+	datasets, err := e.finishDatasets(ctx, s, onProgress)
 	if err != nil {
 		return Receipt{}, err
 	}

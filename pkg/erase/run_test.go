@@ -39,7 +39,7 @@ type deletion struct {
 func (s *scene) plan(staged erase.Staged) *deletion {
 	s.t.Helper()
 	d := &deletion{scene: s, staged: staged}
-	d.plan = repeat(s, func() (erase.Plan, error) { return s.engine.Plan(s.t.Context(), staged, s.product()) })
+	d.plan = repeat(s, func() (erase.Plan, error) { return s.engine.Plan(s.t.Context(), staged, s.product(), nil) })
 	d.results = make([]erase.StoreResult, len(d.plan.Stores))
 	return d
 }
@@ -97,7 +97,7 @@ func (d *deletion) finish() erase.Receipt {
 		d.results[store].Verified = repeat(d.scene, func() (erase.Verified, error) { return d.verify(store) })
 	}
 	return repeat(d.scene, func() (erase.Receipt, error) {
-		return d.engine.Finish(d.t.Context(), d.staged, d.plan, "job", d.results)
+		return d.engine.Finish(d.t.Context(), d.staged, d.plan, "job", d.results, nil)
 	})
 }
 

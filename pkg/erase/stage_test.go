@@ -113,10 +113,10 @@ func TestWhatIsStagedTellsItsKeysApart(t *testing.T) {
 	require.Equal(t, staged.Digest, other.Digest)
 	require.NotEqual(t, staged.ID, other.ID)
 	require.NoError(t, s.engine.Discard(t.Context(), staged))
-	_, err = s.engine.Plan(t.Context(), staged, s.product())
+	_, err = s.engine.Plan(t.Context(), staged, s.product(), nil)
 	require.ErrorIs(t, err, erase.ErrRefused)
 	require.NoError(t, s.engine.Discard(t.Context(), staged))
-	_, err = s.engine.Plan(t.Context(), other, s.product())
+	_, err = s.engine.Plan(t.Context(), other, s.product(), nil)
 	require.NoError(t, err)
 
 	removed, err := s.engine.Sweep(t.Context(), "prod", time.Now().Add(-time.Hour))

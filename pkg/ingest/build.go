@@ -147,7 +147,7 @@ func (b *builder) write(ctx context.Context, sorter *rowsort.Sorter) (offline.Bu
 	if err == nil {
 		var build offline.Build
 		if build, err = writer.Close(ctx); err == nil {
-			build.Append, build.Fence = b.ID(), b.Fence
+			build.Append, build.Fence = b.name(), b.Fence
 			return build, nil
 		}
 	}

@@ -66,8 +66,8 @@ func (e *Engine) Commit(ctx context.Context, t Ticket, manifest, id, job string,
 	if errors.Is(err, bucket.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", offline.ErrStale, err)
 	}
-	if err == nil && d.Build.Append != t.ID() {
-		err = fmt.Errorf("%s is of frame %s", manifest, d.Build.Append)
+	if err == nil && d.Build.Append != t.name() {
+		err = fmt.Errorf("%s is of ingest %s", manifest, d.Build.Append)
 	}
 	if err != nil {
 		return offline.CommitResult{}, fmt.Errorf("commit %s: %w", t.Path, err)

@@ -13,7 +13,7 @@
 // put-if-absent, before a store has any of it. The number is a column of its rows: of
 // rows with equal keys and timestamp the greatest counts, wherever they are and whoever
 // commits first. Within a frame the later row counts, so a frame has one row for each
-// keys and timestamp. Its commit is named by its id and adds its rows once.
+// keys and timestamp. Its commit is named by its id and number, and adds its rows once.
 //
 // Numbers grow and may have gaps: one is lost whenever two callers race to accept a
 // frame. A number is never given twice, though old objects of the order are swept: that

@@ -25,8 +25,7 @@ type Frame struct {
 	Bytes     int64        `json:"bytes"`
 }
 
-// ID is unique to the frame, 26 letters and digits; so is its ingest, of which there is
-// one at most.
+// ID is unique to the path, 26 letters and digits.
 func (f Frame) ID() string {
 	p, _ := parsePath(f.Path)
 	return p.id

@@ -162,17 +162,27 @@ func TestWhatWasDiscardedIsGoneAndWhatWasCommittedStays(t *testing.T) {
 	require.Len(t, rows, 1)
 	for range 2 {
 		require.NoError(t, s.engine.Discard(t.Context(), f))
-		require.NotContains(t, s.objects(), f.Path)
+		require.Equal(t, 1, strings.Count(s.objects(), f.Path), "the ticket")
 	}
 	require.Equal(t, rows, s.readOffline())
 
-	_, err := s.engine.Accept(t.Context(), f, now)
+	_, err := s.engine.Find(t.Context(), f.Workspace, f.Table, f.Path)
 	require.ErrorIs(t, err, ingest.ErrNotFound)
+	_, err = s.engine.Stage(t.Context(), f.Path, frame.CSV, strings.NewReader(good))
+	require.EqualError(t, err, "cannot ingest "+f.Path+": it was accepted already: reserve another path")
 	_, err = s.engine.Build(t.Context(), s.request(ticket))
 	require.ErrorIs(t, err, ingest.ErrNotFound)
 	_, err = s.engine.Commit(t.Context(), ticket, built.Manifest, "late", "test", now)
 	require.ErrorIs(t, err, offline.ErrStale)
-	require.NotContains(t, s.objects(), f.Path, "nobody made it again")
+	require.Equal(t, 1, strings.Count(s.objects(), f.Path), "nobody made it again")
+
+	_, err = s.engine.Sweep(t.Context(), f.Workspace, time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.NotContains(t, s.objects(), f.Path)
+	again, err := s.engine.Stage(t.Context(), f.Path, frame.CSV, strings.NewReader(good))
+	require.NoError(t, err)
+	ticket = s.accept(again)
+	require.Equal(t, offline.Committed, s.commit(ticket, s.build(ticket)), "another frame at an old path")
 }
 
 func TestAFrameIsCommittedOnce(t *testing.T) {
@@ -188,7 +198,7 @@ func TestAFrameIsCommittedOnce(t *testing.T) {
 	require.Len(t, snapshot.Files, 1)
 	other := s.accept(s.stage(frame.CSV, []byte(good)))
 	_, err = s.engine.Commit(t.Context(), other, first.Manifest, "mixed", "test", now)
-	require.ErrorContains(t, err, "is of frame "+ticket.ID())
+	require.ErrorContains(t, err, "is of ingest "+ticket.ID()+"-1")
 }
 
 func TestAnAttemptThatIsRepeatedReturnsWhatItBuilt(t *testing.T) {
@@ -287,7 +297,7 @@ func TestStepsWhoseAnswersAreLostAreRepeated(t *testing.T) {
 		s.retry(func() error { return s.engine.Discard(t.Context(), f) })
 		s.engine = s.over(s.bucket)
 		require.Len(t, s.readOffline(), 1)
-		require.NotContains(t, s.objects(), f.Path)
+		require.Equal(t, 1, strings.Count(s.objects(), f.Path), "the ticket")
 		snapshot, err := s.table().Snapshot(t.Context())
 		require.NoError(t, err)
 		require.Len(t, snapshot.Files, 1)

@@ -13,6 +13,8 @@ import (
 const maxSwept = 10_000
 
 // Discard removes a staged frame and what was made on the way; what was committed stays.
+// So does the ticket, until Sweep, by which nothing else is staged at the path: its job
+// has ended, and would be taken for that of the next.
 func (e *Engine) Discard(ctx context.Context, f Frame) error {
 	p, err := f.place()
 	if err != nil {
@@ -23,7 +25,9 @@ func (e *Engine) Discard(ctx context.Context, f Frame) error {
 		if err != nil {
 			return fmt.Errorf("discard %s: %w", f.Path, err)
 		}
-		keys = append(keys, info.Key)
+		if info.Key != p.ticketKey() {
+			keys = append(keys, info.Key)
+		}
 	}
 	return e.remove(ctx, keys)
 }

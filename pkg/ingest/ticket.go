@@ -20,6 +20,10 @@ type Ticket struct {
 	Fence       int64  `json:"fence"`       // of the table: what was erased since is left out
 }
 
+// name is what the table knows the rows by. It has the number, so that what is staged at
+// the path after the ticket was swept is another ingest.
+func (t Ticket) name() string { return fmt.Sprintf("%s-%d", t.ID(), t.Sequence) }
+
 // ticketFormat of ticket.json.
 const ticketFormat = 1
 

@@ -57,9 +57,9 @@ func (t *Target) settled(status online.Status, snapshot offline.Snapshot, held w
 }
 
 // Apply brings the view's online store to the head of its offline log. If the log no
-// longer tells what happened since, the store is filled anew. Progress counts cells.
-// It returns offline.ErrHistoryGone when the log ends before the version that the
-// store follows, and ErrContended after 20 lost races.
+// longer tells what happened since, the store is filled anew. Progress counts cells, and
+// keys that were erased. It returns offline.ErrHistoryGone when the log ends before the
+// version that the store follows, and ErrContended after 20 lost races.
 func (e *Engine) Apply(ctx context.Context, t *Target, table offline.Table, onProgress func(Progress)) (ApplyResult, error) {
 	return e.apply(ctx, t, table, false, onProgress)
 }
@@ -150,6 +150,7 @@ type step struct {
 	windows []window.Interval // of it, that changed
 	touched []offline.File    // added or removed by commits to them
 	erased  []erasure         // oldest first
+	looked  int64             // keys of them whose cells were looked for
 }
 
 // next is the status once every cell of the step is written.
@@ -188,7 +189,7 @@ func (s *step) run(ctx context.Context) error {
 func (s *step) wrote(cells int) {
 	s.result.Cells += int64(cells)
 	if s.onProgress != nil {
-		s.onProgress(Progress{Rows: s.result.Cells})
+		s.onProgress(Progress{Rows: s.result.Cells + s.looked})
 	}
 }
 

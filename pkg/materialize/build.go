@@ -34,8 +34,9 @@ func (r BuildRequest) report(p Progress) {
 
 // Build computes the windows of a range and makes them durable, invisible to
 // readers. Rows of keys that a deletion holds back are left out; of keys that are erased
-// from now on, the commit leaves them out. It returns transform.ErrSQL, source.ErrNoFiles and ErrTooLarge for
-// what a retry cannot mend; what is too large for one run may be built by several.
+// from now on, the commit leaves them out. It returns transform.ErrSQL, source.ErrNoFiles
+// and ErrTooLarge for what a retry cannot mend; what is too large for one run may be built
+// by several.
 func (e *Engine) Build(ctx context.Context, t *Target, table offline.Table, r BuildRequest) ([]offline.Build, error) {
 	if t.View.Ingested {
 		return nil, checkStores(t, PlanRequest{})

@@ -48,19 +48,20 @@ func (e *Engine) ViewStores(ctx context.Context, workspace, view string) ([]*Tar
 // cells become tombstones of that version, which an older applier cannot write over; with
 // remove they go for good, and so do tombstones of what the store has applied since. That
 // is for when no older applier can be there any more. It can be repeated. onProgress
-// counts cells and may be nil.
-func (e *Engine) EraseCells(ctx context.Context, t *Target, keys *keyset.Set, version int64, remove bool, onProgress func(cells int64)) (int64, error) {
+// counts keys, in each filling, and may be nil.
+func (e *Engine) EraseCells(ctx context.Context, t *Target, keys *keyset.Set, version int64, remove bool, onProgress func(keys int64)) (int64, error) {
 	epochs, applied, err := e.epochs(ctx, t)
 	if err != nil {
 		return 0, err
 	}
-	var cells int64
+	var cells, looked int64
 	for _, epoch := range epochs {
 		c := &cellEraser{
 			engine: e, store: t.CellStore(epoch), version: uint64(version), remove: remove, tombstones: uint64(applied),
-			wrote: func(n int) {
-				if cells += int64(n); onProgress != nil {
-					onProgress(cells)
+			done: func(keys, wrote int) {
+				cells += int64(wrote)
+				if looked += int64(keys); onProgress != nil {
+					onProgress(looked)
 				}
 			},
 		}
@@ -112,7 +113,7 @@ type cellEraser struct {
 	engine  *Engine
 	store   string
 	version uint64 // of the tombstones, and the newest of a cell that is erased
-	wrote   func(cells int)
+	done    func(keys, cells int)
 
 	remove     bool   // the cells, and put no tombstones
 	tombstones uint64 // with remove: the newest version of a tombstone that goes, too
@@ -120,8 +121,9 @@ type cellEraser struct {
 
 func (c *cellEraser) erase(ctx context.Context, keys *keyset.Set) error {
 	for from := 0; from < keys.Len(); from += entitiesPerRead {
+		to := min(from+entitiesPerRead, keys.Len())
 		var reads []online.Read
-		for i := from; i < min(from+entitiesPerRead, keys.Len()); i++ {
+		for i := from; i < to; i++ {
 			reads = append(reads, online.Read{
 				Store: c.store, Entity: keys.Key(i), Row: true, Blocks: []online.Blocks{{From: math.MinInt64, To: math.MaxInt64}},
 			})
@@ -130,14 +132,17 @@ func (c *cellEraser) erase(ctx context.Context, keys *keyset.Set) error {
 		if err != nil {
 			return err
 		}
-		if err := c.write(ctx, slices.Concat(stored...)); err != nil {
+		wrote, err := c.write(ctx, slices.Concat(stored...))
+		if err != nil {
 			return err
 		}
+		c.done(to-from, wrote)
 	}
 	return nil
 }
 
-func (c *cellEraser) write(ctx context.Context, items []online.Item) error {
+// write erases cells, and returns how many it has changed.
+func (c *cellEraser) write(ctx context.Context, items []online.Item) (wrote int, err error) {
 	var writes []online.Write
 	for _, item := range items {
 		upTo := c.version
@@ -157,15 +162,13 @@ func (c *cellEraser) write(ctx context.Context, items []online.Item) error {
 	for part := range slices.Chunk(writes, keysPerWrite) {
 		won, err := c.engine.Online.Write(ctx, part)
 		if err != nil {
-			return err
+			return wrote, err
 		}
-		n := 0
 		for _, w := range won {
 			if w {
-				n++
+				wrote++
 			}
 		}
-		c.wrote(n)
 	}
-	return nil
+	return wrote, nil
 }

@@ -43,13 +43,19 @@ func (s *step) followErasure(ctx context.Context, change offline.Change) error {
 	return nil
 }
 
+// erasedCells counts keys whose cells were erased, and the cells.
+func (s *step) erasedCells(keys, cells int) {
+	s.looked += int64(keys)
+	s.wrote(cells)
+}
+
 // erase puts tombstones over the cells of erased keys. They have the version of the
 // erasure: that snapshot has no row of the keys. What came later is in files that were
 // touched since, and so is what was added before it and has no cell yet.
 func (s *step) erase(ctx context.Context) error {
 	for _, e := range s.erased {
 		c := &cellEraser{
-			engine: s.engine, store: s.target.CellStore(s.status.Epoch), version: uint64(e.version), wrote: s.wrote,
+			engine: s.engine, store: s.target.CellStore(s.status.Epoch), version: uint64(e.version), done: s.erasedCells,
 		}
 		if err := c.erase(ctx, e.keys); err != nil {
 			return fmt.Errorf("cells of keys that version %d erased: %w", e.version, err)

@@ -15,8 +15,8 @@ import (
 )
 
 // Bounds of what is in memory at once: the keys of two batches with their rows, one
-// that is read and one that is written, and the files that are walked together, unless
-// more than that hold one window.
+// that is read (in parts, if several ranges of keys are) and one that is written, and the
+// files that are walked together, unless more than that hold one window.
 const (
 	keysPerBatch  = 64 << 10
 	bytesPerBatch = 32 << 20
@@ -107,31 +107,24 @@ func groupByTime(files map[string]offline.File) [][]offline.File {
 }
 
 // applyFiles brings the keys of touched files up to date: it reads the next keys while
-// those before are written. first says that no other files were applied by the step.
-func (s *rowStep) applyFiles(ctx context.Context, files []offline.File, first bool) (err error) {
-	m, err := s.merge(ctx, files)
+// those before are written. Of a large number of rows several ranges of keys are read at
+// a time. first says that no other files were applied by the step.
+func (s *rowStep) applyFiles(ctx context.Context, files []offline.File, first bool) error {
+	spans, err := s.split(ctx, files)
 	if err != nil {
 		return err
 	}
-	defer func() { err = m.close(err) }()
-	both, ctx := errgroup.WithContext(ctx)
+	all, ctx := errgroup.WithContext(ctx)
 	batches := make(chan []rowCell)
-	both.Go(func() error {
+	all.Go(func() error {
 		defer close(batches)
-		for !m.done() {
-			cells, err := m.next(s.adds)
-			if err != nil {
-				return err
-			}
-			select {
-			case batches <- cells:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		readers, ctx := errgroup.WithContext(ctx)
+		for _, span := range spans {
+			readers.Go(func() error { return s.readKeys(ctx, files, span, len(spans), batches) })
 		}
-		return nil
+		return readers.Wait()
 	})
-	both.Go(func() error {
+	all.Go(func() error {
 		for cells := range batches {
 			if err := s.applyKeys(ctx, cells, first); err != nil {
 				return err
@@ -139,7 +132,28 @@ func (s *rowStep) applyFiles(ctx context.Context, files []offline.File, first bo
 		}
 		return nil
 	})
-	return both.Wait()
+	return all.Wait()
+}
+
+// readKeys hands on the keys of files in a range, which is one of so many.
+func (s *rowStep) readKeys(ctx context.Context, files []offline.File, span keySpan, spans int, batches chan<- []rowCell) (err error) {
+	m, err := s.merge(ctx, files, span, spans)
+	if err != nil {
+		return err
+	}
+	defer func() { err = m.close(err) }()
+	for !m.done() {
+		cells, err := m.next(s.adds)
+		if err != nil {
+			return err
+		}
+		select {
+		case batches <- cells:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // applyKeys brings keys of touched files up to date.

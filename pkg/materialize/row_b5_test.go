@@ -50,9 +50,9 @@ type openedTable struct {
 	scene *rowScene
 }
 
-func (o openedTable) OpenFile(ctx context.Context, f offline.File) (offline.Reader, error) {
+func (o openedTable) Scan(ctx context.Context, f offline.File, s offline.Selection) (offline.Scanner, error) {
 	o.scene.opened = append(o.scene.opened, f.Path)
-	return o.Table.OpenFile(ctx, f)
+	return o.Table.Scan(ctx, f, s)
 }
 
 // settle applies and checks, and returns the days whose files were opened.

@@ -36,7 +36,7 @@ func (s *rowStep) search(ctx context.Context, cells []rowCell) (n int, err error
 }
 
 func (s *rowStep) searchFile(ctx context.Context, f offline.File, found *searchBatch, open []int) (err error) {
-	c, err := s.open(ctx, f)
+	c, err := s.open(ctx, f, keySpan{from: found.cells[open[0]].key})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@
 // the old one serves; the switch is the next generation, so that of a switch and
 // an apply, or of two switches, one wins, and no reader sees anything between.
 // Nothing but its owner can fill a feature table, so a new store of one serves at
-// once, empty; the old one is kept as any that is used no more.
+// once, empty. For the same reason the old ones, the last 16 of the same join keys, are
+// kept for as long as the table is defined; those of views go a while after their last use.
 //
 // Beside its generations a workspace may have one more document, put once, that
 // says whether it is live. Development workspaces are planned, applied and

@@ -10,15 +10,23 @@ import (
 	"github.com/tilery/tilery/pkg/window"
 )
 
+// KeptOfTables is how many stores of a feature table are kept after they were retired.
+const KeptOfTables = 16
+
 // UsedSince returns the newest generation and the stores, as view/fingerprint, that
 // any generation reads or fills which was the newest at some time since: by the
-// bucket's clock, whatever the product's says.
+// bucket's clock, whatever the product's says. As used count those of a feature table
+// that were retired last, too, since nothing could make them again; but not those of other
+// join keys, from which no key could be deleted.
 func (r *Registry) UsedSince(ctx context.Context, workspace string, since time.Time) (Generation, map[string]bool, error) {
 	newest, err := r.Latest(ctx, workspace)
 	if err != nil {
 		return Generation{}, nil, err
 	}
-	used := map[string]bool{}
+	used, err := r.keptOfTables(ctx, &newest)
+	if err != nil {
+		return Generation{}, nil, err
+	}
 	for g := newest; ; {
 		for view, stores := range g.Stores {
 			used[view+"/"+stores.Serving.Fingerprint] = true
@@ -37,6 +45,36 @@ func (r *Registry) UsedSince(ctx context.Context, workspace string, since time.T
 			return Generation{}, nil, err
 		}
 	}
+}
+
+// keptOfTables returns the retired stores of the feature tables of a generation that are kept.
+func (r *Registry) keptOfTables(ctx context.Context, g *Generation) (map[string]bool, error) {
+	kept := map[string]bool{}
+	for _, table := range g.FeatureTables {
+		is, err := g.View(table.Name)
+		if err != nil {
+			return nil, err
+		}
+		n := 0
+		for _, old := range slices.Backward(g.Stores[table.Name].Retired) {
+			if n == KeptOfTables {
+				break
+			}
+			was, err := r.Get(ctx, g.Workspace, old.Generation)
+			if err != nil {
+				return nil, fmt.Errorf("definition of retired store %s of %s: %w", old.Fingerprint, table.Name, err)
+			}
+			before, err := was.View(table.Name) // may be no table: jobs make its store again
+			if err != nil {
+				return nil, err
+			}
+			if before.Ingested && slices.Equal(before.JoinKeys(), is.JoinKeys()) {
+				kept[table.Name+"/"+old.Fingerprint] = true
+				n++
+			}
+		}
+	}
+	return kept, nil
 }
 
 // Remove writes the generation after base: the same definitions, but the named stores,

@@ -49,6 +49,44 @@ func TestAStoreIsUsedUntilTheGenerationAfterItsLastIsOld(t *testing.T) {
 	}
 }
 
+// table returns definitions of one table, whose stored data is told by its features.
+func table(key string, features int) feature.Repository {
+	schema := feature.Schema{{Name: key, Type: feature.Int64}, {Name: "at", Type: feature.Timestamp}}
+	for i := range features {
+		schema = append(schema, feature.Field{Name: fmt.Sprint("f", i), Type: feature.Int64})
+	}
+	return feature.Repository{
+		Entities: []feature.Entity{{Metadata: feature.Metadata{Name: "e"}, JoinKeys: schema[:1]}},
+		FeatureTables: []feature.FeatureTable{{
+			Metadata: feature.Metadata{Name: "v"}, Entities: []string{"e"}, Schema: schema, Online: true, Offline: true,
+		}},
+	}
+}
+
+func TestRetiredStoresOfATableAreKeptAsLongAsItIsDefined(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, open(t))
+	used := func() []string {
+		_, used, err := h.UsedSince(t.Context(), "prod", time.Now().Add(time.Hour)) // the newest generation alone
+		require.NoError(t, err)
+		return slices.Collect(maps.Keys(used))
+	}
+	name := func(s registry.Store) string { return "v/" + s.Fingerprint }
+	h.apply(view("a")) // jobs make the store of a view again
+	h.apply(table("other", 1))
+	var want []string
+	for n := range registry.KeptOfTables + 2 {
+		want = append(want, name(h.apply(table("id", n+1)).Serving))
+	}
+	require.ElementsMatch(t, want[1:], used(), "the one that serves and the last that were retired")
+	h.apply(view("b"))
+	require.Len(t, used(), 1)
+	h.apply(table("id", 1))
+	require.Contains(t, used(), want[2])
+	h.apply(feature.Repository{})
+	require.Empty(t, used())
+}
+
 func TestARemovedStoreIsNeverUsedAgain(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t, open(t))

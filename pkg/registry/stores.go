@@ -22,7 +22,7 @@ type Store struct {
 }
 
 // RetiredStore is stored data of a view that is neither read nor filled any more.
-// It stays for a while, so that an earlier definition finds it again.
+// It stays for a while, so that an earlier definition finds it again; see UsedSince.
 type RetiredStore struct {
 	Store
 	At window.Time `json:"at"` // real time, since it ages whatever the product's clock says

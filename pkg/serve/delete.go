@@ -154,7 +154,8 @@ func parseDeletion(r *http.Request, body io.ReaderAt, size int64, now window.Tim
 	if out.request.Forget, err = parseForget(query.Get(api.ForgetUntilParameter), now); err != nil {
 		return deletionAsk{}, err
 	}
-	if out.format, err = keyFormat(query.Get(api.FormatParameter), r.Header.Get("Content-Type")); err != nil {
+	out.format, err = bodyFormat("the format of the keys", api.FormatParameter, query.Get(api.FormatParameter), r.Header.Get("Content-Type"), "")
+	if err != nil {
 		return deletionAsk{}, err
 	}
 	if size == 0 {
@@ -186,22 +187,6 @@ func parseForget(text string, now window.Time) (*window.Time, error) {
 		return nil, fail(api.InvalidArgument, "forget_until: %v; or now", err)
 	}
 	return &until, nil
-}
-
-// keyFormat is the one of the parameter, else that of the body's type.
-func keyFormat(parameter, contentType string) (frame.Format, error) {
-	if parameter != "" {
-		format, err := frame.ParseFormat(parameter)
-		return format, invalid(err)
-	}
-	format, err := frame.FormatOfMediaType(contentType)
-	switch {
-	case err != nil:
-		return "", fail(api.InvalidArgument, "%v; or name the format of the keys by the parameter format", err)
-	case format == "":
-		return "", fail(api.InvalidArgument, "the format of the keys is not known: want Content-Type or the parameter format")
-	}
-	return format, nil
 }
 
 // deletionStatus is materializationStatus of deletions alone.

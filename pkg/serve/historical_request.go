@@ -68,7 +68,7 @@ func parseHistorical(r *http.Request, hasBody bool) (historicalRequest, error) {
 	if out.format, err = resultFormat(query.Get(api.FormatParameter), r.Header.Values("Accept")); err != nil || !hasBody {
 		return out, err
 	}
-	out.spineFormat, err = spineFormat(query.Get(api.SpineFormatParameter), r.Header.Get("Content-Type"))
+	out.spineFormat, err = bodyFormat("the spine's format", api.SpineFormatParameter, query.Get(api.SpineFormatParameter), r.Header.Get("Content-Type"), "")
 	return out, err
 }
 
@@ -132,18 +132,19 @@ func resultFormat(parameter string, accept []string) (frame.Format, error) {
 	return format, invalid(err)
 }
 
-// spineFormat is the one of the parameter, else that of the body's type.
-func spineFormat(parameter, contentType string) (frame.Format, error) {
-	if parameter != "" {
-		format, err := frame.ParseFormat(parameter)
+// bodyFormat is the one that a parameter names, else that of the body's type, else the
+// default, if there is one. is says what it is the format of.
+func bodyFormat(is, parameter, named, contentType string, byDefault frame.Format) (frame.Format, error) {
+	if named != "" {
+		format, err := frame.ParseFormat(named)
 		return format, invalid(err)
 	}
 	format, err := frame.FormatOfMediaType(contentType)
-	switch {
-	case err != nil:
-		return "", fail(api.InvalidArgument, "%v; or name the spine's format by the parameter spine_format", err)
-	case format == "":
-		return "", fail(api.InvalidArgument, "the spine's format is not known: want Content-Type or the parameter spine_format")
+	if err != nil {
+		return "", fail(api.InvalidArgument, "%v; or name %s by the parameter %s", err, is, parameter)
+	}
+	if format = orDefault(format, byDefault); format == "" {
+		return "", fail(api.InvalidArgument, "%s is not known: want Content-Type or the parameter %s", is, parameter)
 	}
 	return format, nil
 }

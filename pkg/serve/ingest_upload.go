@@ -46,7 +46,8 @@ func (i *ingests) stage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if path == "" {
 		return ingest.Frame{}, fail(api.InvalidArgument, "parameter %s is required: the df_path of %s", api.PathParameter, api.DataFrameInfoPath)
 	}
-	format, err := uploadFormat(query.Get(api.FormatParameter), r.Header.Get("Content-Type"))
+	// Tecton's clients send Parquet without telling.
+	format, err := bodyFormat("the frame's format", api.FormatParameter, query.Get(api.FormatParameter), r.Header.Get("Content-Type"), frame.Parquet)
 	if err != nil {
 		return ingest.Frame{}, err
 	}
@@ -62,20 +63,6 @@ func (i *ingests) stage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return ingest.Frame{}, fail(api.InvalidArgument, "request body: %v", body.err)
 	}
 	return ingest.Frame{}, err
-}
-
-// uploadFormat is the one of the parameter, else that of the body's type, else Parquet,
-// which Tecton's clients send without telling.
-func uploadFormat(parameter, contentType string) (frame.Format, error) {
-	if parameter != "" {
-		format, err := frame.ParseFormat(parameter)
-		return format, invalid(err)
-	}
-	format, err := frame.FormatOfMediaType(contentType)
-	if err != nil {
-		return "", fail(api.InvalidArgument, "%v; or name the frame's format by the parameter %s", err, api.FormatParameter)
-	}
-	return orDefault(format, frame.Parquet), nil
 }
 
 // uploadBody reads a body that may take long, as long as it goes on arriving.

@@ -50,7 +50,7 @@ func parseRange(r *http.Request, hasBody bool) (out historicalRequest, maxLookba
 	if out.format, err = resultFormat(query.Get(api.FormatParameter), r.Header.Values("Accept")); err != nil || !hasBody {
 		return out, maxLookback, err
 	}
-	out.spineFormat, err = spineFormat(query.Get(api.SpineFormatParameter), r.Header.Get("Content-Type"))
+	out.spineFormat, err = bodyFormat("the spine's format", api.SpineFormatParameter, query.Get(api.SpineFormatParameter), r.Header.Get("Content-Type"), "")
 	return out, maxLookback, err
 }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -17,11 +18,11 @@ import (
 	"github.com/tilery/tilery/workflows"
 )
 
-// newDeletion returns what deletes keys from the engine's stores.
-func newDeletion(engine *materialize.Engine, datasets *dataset.Store, c config.Deletion) *erase.Engine {
+// newDeletion returns what deletes keys from the engine's stores. now may be nil.
+func newDeletion(engine *materialize.Engine, datasets *dataset.Store, c config.Deletion, now func() time.Time) *erase.Engine {
 	return &erase.Engine{
 		Bucket: engine.Bucket, Views: engine, Datasets: datasets, Fences: engine.Fences,
-		Options: erase.Options{MaxKeys: c.MaxKeys, KeyBytes: c.KeyBytes, BatchBytes: c.BatchBytes},
+		Options: erase.Options{MaxKeys: c.MaxKeys, KeyBytes: c.KeyBytes, BatchBytes: c.BatchBytes, Now: now},
 	}
 }
 

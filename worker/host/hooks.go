@@ -1,6 +1,8 @@
 package host
 
 import (
+	"time"
+
 	"google.golang.org/grpc"
 
 	"github.com/tilery/tilery/pkg/bucket"
@@ -13,6 +15,8 @@ type Hooks struct {
 	Bucket   func(bucket.Bucket) bucket.Bucket
 	Online   func(online.Store) online.Store
 	Temporal []grpc.DialOption // of the client: interceptors see each attempt of a call
+	// Now is real time for the ages of tables and of deletions; nil: time.Now. Weeks pass by it.
+	Now func() time.Time
 }
 
 func (h Hooks) bucket(b bucket.Bucket) bucket.Bucket {

@@ -118,7 +118,7 @@ func (h *Host) start(ctx context.Context, c config.Config) error {
 	frames := newIngest(engine, c)
 	jobs.Frames = frames
 	ingests := &activities.Ingest{Engine: frames, Clock: now, Retry: jobs.Retry}
-	keys := newDeletion(engine, h.datasets, c.Deletion)
+	keys := newDeletion(engine, h.datasets, c.Deletion, h.hooks.Now)
 	jobs.Deletions = keys
 	deletions := &activities.Delete{Engine: keys, Clock: now, Retry: jobs.Retry}
 	retrieve := &activities.Retrieve{
@@ -162,7 +162,7 @@ func (h *Host) open(c config.Config) (*materialize.Engine, error) {
 	objects := bucket.WithTimeout(h.hooks.bucket(directory), c.BucketTimeout)
 	store := online.WithTimeout(h.hooks.online(cells), c.OnlineTimeout)
 	h.closers = append(h.closers, store.Close)
-	tables := delta.New(objects, delta.Options{ScratchDir: c.Scratch, Retention: c.Maintenance.Retention})
+	tables := delta.New(objects, delta.Options{ScratchDir: c.Scratch, Retention: c.Maintenance.Retention, Now: h.hooks.Now})
 	h.datasets = dataset.New(objects, tables)
 	return &materialize.Engine{
 		Bucket: objects, Registry: registry.New(objects), Sources: sources, Transform: duckdb.Engine{},

@@ -96,7 +96,24 @@ func (t *table) erase(ctx context.Context, e offline.Erasure) (offline.Erased, e
 	if err != nil {
 		return offline.Erased{}, err
 	}
-	return t.erased(ctx, s, e.ID)
+	out, err := t.erased(ctx, s, e.ID)
+	if err != nil {
+		return offline.Erased{}, err
+	}
+	return out, t.follow(ctx, e, out.Version)
+}
+
+// follow has a version come after an erasure, if none does: one that does nothing. Until
+// there is one, nobody knows for how long what was removed could be read. If it came weeks
+// later, rows of the keys would stay for another retention from then on.
+func (t *table) follow(ctx context.Context, e offline.Erasure, erased int64) error {
+	_, err := t.publish(ctx, func(_ context.Context, s *state) (*plan, error) {
+		if s.number > erased || len(s.fresh) == 0 {
+			return nil, nil
+		}
+		return newPlan("DELETE", e.ID+".followed", e.Job), nil
+	})
+	return err
 }
 
 // erased tells what the version with an erasure's id did. Once the log no longer holds

@@ -317,3 +317,16 @@ func TestAFileThatWasRemovedLateStaysAsLongAsAnyOther(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is committed to a table for weeks after an erasure, and then something is before
+// the vacuum. Rows of the keys must not stay for another retention.
+func TestWhatAnErasureRemovesDoesNotWaitForTheNextCommit(t *testing.T) {
+	t.Parallel()
+	c := newClocked(t)
+	old := c.commit("hour 0", false, 0, 1)
+	require.NoError(t, erasing(t, "user-00").do(t.Context(), c.table, "erasure"))
+	c.now = c.now.Add(8 * days)
+	c.commit("next", false, 1, 1)
+	c.vacuum("vacuum")
+	require.False(t, c.files()[old.Path])
+}
