@@ -371,9 +371,8 @@ func (s *scene) keys(users []int) map[string]bool {
 // csv returns users as a data frame.
 func (s *scene) csv(users ...int) string {
 	var out strings.Builder
-	fields := keyFields(s.kind)
+	fields := slices.Clone(keyFields(s.kind))
 	slices.Reverse(fields) // whose order does not matter
-	defer slices.Reverse(fields)
 	fmt.Fprintln(&out, strings.Join(fields.Names(), ","))
 	for _, user := range users {
 		var cells []string
