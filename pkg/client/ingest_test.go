@@ -65,7 +65,7 @@ func newIngester(t *testing.T, states ...string) *ingester {
 			answer(http.StatusInternalServerError, `{"error": "broken", "message": "broken", "code": 13}`)(w, r)
 			return
 		case "gone":
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // how a handler drops its connection
 		}
 		answer(http.StatusOK, `{"job": {"id": "abc", "feature_view": "scores", "state": "`+state+`", "status": "`+
 			map[string]string{"RUNNING": "RUNNING", "SUCCESS": "SUCCESS", "PERMANENT_FAILURE": "ERROR"}[state]+`", "message": "told"}}`)(w, r)
