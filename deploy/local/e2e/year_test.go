@@ -44,9 +44,9 @@ type workerProcess struct {
 	http    string
 }
 
-func startWorker(t *testing.T, s *stack, source, now string) *workerProcess {
+func startWorker(t *testing.T, s *stack, source, now string, flags ...string) *workerProcess {
 	t.Helper()
-	w := &workerProcess{command: exec.Command(filepath.Join(bin, "tilery-worker"))}
+	w := &workerProcess{command: exec.Command(filepath.Join(bin, "tilery-worker"), flags...)}
 	w.command.Env = s.workerEnvironment(source, now)
 	out, err := w.command.StdoutPipe()
 	require.NoError(t, err)

@@ -2,9 +2,9 @@
 
 usage: query.py FILE.sql [NAME=VALUE ...]
 
-A VALUE replaces {NAME} in the SQL. Two names are special: extension=PATH loads a
+A VALUE replaces {NAME} in the SQL. Some names are special: extension=PATH loads a
 DuckDB extension, and engine=delta-rs runs the SQL by delta-rs over the table at
-table=PATH, as "tiles".
+table=PATH, as "tiles": its newest version, or version=N.
 """
 
 import json
@@ -21,10 +21,10 @@ def duckdb_rows(sql, extension):
     return connection.execute(sql).fetchall()
 
 
-def delta_rs_rows(sql, table):
+def delta_rs_rows(sql, table, version):
     import deltalake
 
-    builder = deltalake.QueryBuilder().register("tiles", deltalake.DeltaTable(table))
+    builder = deltalake.QueryBuilder().register("tiles", deltalake.DeltaTable(table, version=int(version) if version else None))
     batches = builder.execute(sql).read_all()
     return zip(*(column.to_pylist() for column in batches.columns)) if batches.num_rows else []
 
@@ -36,7 +36,7 @@ def main():
     for name, value in values.items():
         sql = sql.replace("{" + name + "}", value)
     if values.get("engine") == "delta-rs":
-        rows = delta_rs_rows(sql, values["table"])
+        rows = delta_rs_rows(sql, values["table"], values.get("version"))
     else:
         rows = duckdb_rows(sql, values.get("extension"))
     for row in rows:
