@@ -31,84 +31,6 @@ const (
 	scaleAfter  = 2  // that are accepted after it
 )
 
-// scaleYAML defines a view of rows whose key is a text, one of tiles with a number, and a
-// feature table with both.
-const scaleYAML = `
-kind: Entity
-name: person
-join_keys: [{name: person, type: String}]
----
-kind: Entity
-name: member
-join_keys: [{name: member, type: Int64}]
----
-kind: Entity
-name: device
-join_keys: [{name: account, type: String}, {name: device, type: Int64}]
----
-kind: BatchSource
-name: bought
-batch_config:
-  uri: purchases/*.parquet
-  file_format: parquet
-  timestamp_field: ts
-  datetime_partition_columns: [{column_name: date, datepart: date, zero_padded: true}]
-schema:
-  - {name: person, type: String}
-  - {name: ts, type: Timestamp}
-  - {name: amount, type: Float64}
-  - {name: n, type: Int64}
-  - {name: label, type: String}
----
-kind: BatchSource
-name: visited
-batch_config: {uri: visits.parquet, file_format: parquet, timestamp_field: ts}
-schema:
-  - {name: member, type: Int64}
-  - {name: ts, type: Timestamp}
-  - {name: pages, type: Int64}
----
-kind: BatchFeatureView
-name: purchases
-entities: [person]
-sources: [bought]
-mode: sql
-transformation: SELECT person, ts, amount, n, label FROM bought
-timestamp_field: ts
-feature_start_time: 2001-01-01
-batch_schedule: 1d
-batch_trigger: MANUAL
-online: true
-offline: true
----
-kind: BatchFeatureView
-name: visits
-entities: [member]
-sources: [visited]
-mode: sql
-transformation: SELECT member, ts, pages FROM visited
-timestamp_field: ts
-feature_start_time: 2001-01-01
-batch_schedule: 1d
-batch_trigger: MANUAL
-aggregation_interval: 1d
-aggregations: [{column: pages, function: sum, time_window: 30d}]
-online: true
-offline: true
----
-kind: FeatureTable
-name: accounts
-entities: [device]
-schema:
-  - {name: account, type: String}
-  - {name: device, type: Int64}
-  - {name: ts, type: Timestamp}
-  - {name: n, type: Int64}
-  - {name: frame, type: Int64}
-online: true
-offline: true
-`
-
 // scaleSettings make many steps of a deletion, and the wait in it short.
 const scaleSettings = `
 online_timeout: 5s
@@ -176,9 +98,7 @@ func newScale(t *testing.T, seed uint64) *scale {
 	require.NoError(t, err)
 	t.Cleanup(d.temporal.Close)
 	d.start(t)
-	repository := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(repository, "features.yaml"), []byte(scaleYAML), 0o600))
-	d.tilery(t, "apply", repository, "--yes")
+	d.tilery(t, "apply", "testdata/scale", "--yes")
 	return d
 }
 
