@@ -9,7 +9,8 @@
 //
 // Keys are split after the entity, and bloom filters hold that part: an entity
 // that is not there costs no read of the disk, one that is there costs one seek
-// for each range of its cells.
+// for each range of its cells. A Write of many keys looks first at what lies between
+// them: where there is nothing, as when a store is filled, none is looked up.
 //
 // What is removed is no longer read; its bytes leave the files as pebble compacts them.
 //

@@ -1,9 +1,11 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -23,14 +25,20 @@ func (s *Store) Write(ctx context.Context, writes []online.Write) ([]bool, error
 	unlock := s.locks.lock(keys)
 	defer unlock()
 
+	vacant, err := s.vacant(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	batch := s.db.NewBatch()
 	defer func() { _ = batch.Close() }() // releases memory; it cannot fail
 	done := make([]bool, len(writes))
 	var cell []byte
 	for i, w := range writes {
-		stored, err := s.version(keys[i])
-		if err != nil {
-			return nil, err
+		stored := uint64(0)
+		if !vacant {
+			if stored, err = s.version(keys[i]); err != nil {
+				return nil, err
+			}
 		}
 		if done[i] = holds(w, stored); !done[i] {
 			continue
@@ -94,6 +102,27 @@ func holds(w online.Write, stored uint64) bool {
 		return stored == w.Expected
 	}
 	return stored <= w.Cell.Version
+}
+
+// manyKeys is how many are worth a look at all that lies between them.
+const manyKeys = 64
+
+// vacant reports whether it is known that none of the keys is stored, nor anything between
+// them, as is so when a store is filled: a look-up of each takes most of the time then.
+func (s *Store) vacant(ctx context.Context, keys [][]byte) (_ bool, err error) {
+	if len(keys) < manyKeys {
+		return false, nil
+	}
+	least, greatest := slices.MinFunc(keys, bytes.Compare), slices.MaxFunc(keys, bytes.Compare)
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: least, UpperBound: append(bytes.Clone(greatest), 0)})
+	if err != nil {
+		return false, fmt.Errorf("read cells from %x: %w", least, damage(err))
+	}
+	found := it.First()
+	if err := errors.Join(damage(it.Error()), damage(it.Close())); err != nil {
+		return false, fmt.Errorf("read cells from %x: %w", least, err)
+	}
+	return !found, nil
 }
 
 // version returns the version stored under an encoded key, 0 if there is none.
