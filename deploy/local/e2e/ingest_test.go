@@ -136,9 +136,9 @@ func (s *stack) ingestHTTP(t *testing.T, rows string) api.Job {
 	require.Equal(t, job.ID, start().ID, "a frame has one job")
 	ended, err := client.New(s.Endpoints.HTTP).WaitForJob(t.Context(), api.GetJobRequest{Workspace: "prod", FeatureView: "scores", JobID: job.ID})
 	require.NoError(t, err)
-	waitFor(t, time.Minute, "the frame is removed", func() bool {
+	waitFor(t, time.Minute, "the frame is removed, and its ticket is not", func() bool {
 		left, err := filepath.Glob(filepath.Join(s.dir, "bucket", filepath.FromSlash(info.Path), "*"))
-		return err == nil && len(left) == 0
+		return err == nil && len(left) == 1 && filepath.Base(left[0]) == "ticket.json"
 	})
 	require.Equal(t, ended, start(), "also when it has ended and the frame is gone")
 	return ended
