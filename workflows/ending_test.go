@@ -162,20 +162,6 @@ func (*refusingPlan) refuse(context.Context, activities.PlanRequest) (activities
 	return activities.Plan{}, temporal.NewNonRetryableApplicationError("range was materialized already", activities.ErrorOverlap, nil)
 }
 
-// untilCancelled heartbeats, as activities do, until the cancellation comes in the reply.
-func untilCancelled(ctx context.Context) error {
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for {
-		activity.RecordHeartbeat(ctx)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
-}
-
 func TestACancelledJobCommitsWhatIsBuiltAndDropsTheRest(t *testing.T) {
 	t.Parallel()
 	f := &fake{windows: 100, online: true}
@@ -191,7 +177,7 @@ func TestACancelledJobCommitsWhatIsBuiltAndDropsTheRest(t *testing.T) {
 		case number == 5:
 			env.CancelWorkflow()
 		}
-		return untilCancelled(ctx)
+		return f.untilCancelled(t)
 	}
 	in := input()
 	in.Parallelism = 1
@@ -210,14 +196,29 @@ func TestACommitUnderWayOutlivesTheCancellation(t *testing.T) {
 	t.Parallel()
 	f := &fake{windows: 10}
 	env := newEnvironment(f)
-	f.onCommit = func(context.Context, []int) error { env.CancelWorkflow(); return nil }
+	buildBegan, buildEnded := make(chan struct{}), make(chan struct{})
+	f.onBuild = func(_ context.Context, number int) error {
+		if number < 2 {
+			return nil
+		}
+		close(buildBegan)
+		defer close(buildEnded)
+		return f.untilCancelled(t)
+	}
+	f.onCommit = func(context.Context, []int) error {
+		<-buildBegan
+		env.CancelWorkflow()
+		<-buildEnded
+		return nil
+	}
 	in := input()
 	in.Parallelism, in.CommitWindows = 1, 2
 	env.ExecuteWorkflow(workflows.Materialize, in)
 	result, err := ending(t, env)
 	require.True(t, temporal.IsCanceledError(err), "%v", err)
-	require.Equal(t, result.Built, result.Committed)
-	require.Less(t, result.Built, 10)
+	require.Equal(t, upTo(2), f.committed())
+	require.Empty(t, f.cancelled, "nothing but the build was cancelled")
+	require.Equal(t, []int{10, 2, 2, 0}, []int{result.Windows, result.Built, result.Committed, result.Failed})
 }
 
 func TestALongJobContinuesAsNewWithItsStateAndTotals(t *testing.T) {

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -74,6 +76,17 @@ type fake struct {
 	switches               []activities.Target
 	switched               activities.Switched // what SwitchStores answers
 	jobs                   []activities.Job    // of the records, each once
+
+	// cancelled gets the name of each activity whose cancellation was asked for.
+	cancelled chan string
+}
+
+// untilCancelled stands still until the workflow asks for the cancellation of a
+// build. It does not heartbeat: the test environment holds heartbeats back, and
+// with them the news, for tens of seconds.
+func (f *fake) untilCancelled(t *testing.T) error {
+	assert.Equal(t, "BuildWindows", <-f.cancelled)
+	return context.Canceled
 }
 
 func (f *fake) step() time.Duration {
@@ -285,6 +298,8 @@ func newEnvironment(f *fake) *testsuite.TestWorkflowEnvironment {
 	suite.SetLogger(quiet{})
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
+	f.cancelled = make(chan string, 100)
+	env.SetOnActivityCanceledListener(func(info *activity.Info) { f.cancelled <- info.ActivityType.Name })
 	workflows.Register(env)
 	env.RegisterActivity(f)
 	return env

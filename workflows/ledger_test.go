@@ -72,7 +72,7 @@ func TestACancelledJobHoldsWhatItDidNotDo(t *testing.T) {
 			return nil
 		}
 		env.CancelWorkflow()
-		return untilCancelled(ctx)
+		return f.untilCancelled(t)
 	}
 	in := input()
 	in.Parallelism = 1

@@ -95,7 +95,7 @@ func TestAJobThatIsCancelledSwitchesNothing(t *testing.T) {
 		env := newEnvironment(f)
 		f.onBuild = func(ctx context.Context, _ int) error {
 			env.CancelWorkflow()
-			return untilCancelled(ctx)
+			return f.untilCancelled(t)
 		}
 		env.ExecuteWorkflow(workflow, in)
 		_, err := ending(t, env)
