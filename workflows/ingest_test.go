@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
@@ -25,6 +24,7 @@ type ingester struct {
 	// Each may be nil; it decides what becomes of a call.
 	onAccept, onBuild, onCommit, onDiscard func(ctx context.Context) error
 
+	cancel    func() // the workflow
 	calls     []string
 	builds    []activities.BuildFrameRequest
 	discarded []string
@@ -64,13 +64,11 @@ func (i *ingester) DiscardFrame(ctx context.Context, t activities.Ticket) error 
 
 // ingest runs the workflow. When it fails or is cancelled, the result is what the error
 // carries.
-func ingest(t *testing.T, i *ingester, input string, cancelAfter time.Duration) (workflows.IngestResult, error) {
+func ingest(t *testing.T, i *ingester, input string) (workflows.IngestResult, error) {
 	t.Helper()
 	env := newEnvironment(&fake{})
 	env.RegisterActivity(i)
-	if cancelAfter > 0 {
-		env.RegisterDelayedCallback(env.CancelWorkflow, cancelAfter)
-	}
+	i.cancel = env.CancelWorkflow
 	env.ExecuteWorkflow("Ingest", json.RawMessage(input))
 	require.True(t, env.IsWorkflowCompleted())
 	var result, shown workflows.IngestResult
@@ -102,7 +100,7 @@ const ingested = "12 rows from 1970-01-01T00:00:01Z to 1970-01-01T00:00:02Z; 2 g
 func TestAFrameIsIngestedAndTheOnlineStoreFollows(t *testing.T) {
 	t.Parallel()
 	i := &ingester{fake: &fake{}}
-	result, err := ingest(t, i, ingestFrame, 0)
+	result, err := ingest(t, i, ingestFrame)
 	require.NoError(t, err)
 	require.Equal(t, []string{"accept", "build", "commit m", "discard"}, i.calls)
 	require.Equal(t, 1, i.applies)
@@ -124,7 +122,7 @@ func TestAFrameIsIngestedAndTheOnlineStoreFollows(t *testing.T) {
 func TestATableWithoutAnOnlineStoreHasNoneToFollow(t *testing.T) {
 	t.Parallel()
 	i := &ingester{fake: &fake{}, offlineOnly: true}
-	result, err := ingest(t, i, ingestFrame, 0)
+	result, err := ingest(t, i, ingestFrame)
 	require.NoError(t, err)
 	require.Zero(t, i.applies)
 	require.Zero(t, result.Cells)
@@ -139,7 +137,7 @@ func TestAFrameThatCannotBeStoredStaysStagedAndChangesNothing(t *testing.T) {
 	} {
 		i := &ingester{fake: &fake{}}
 		set(i, func(context.Context) error { return broken("row 3: score: null") })
-		result, err := ingest(t, i, ingestFrame, 0)
+		result, err := ingest(t, i, ingestFrame)
 		kind, text := refusal(t, err)
 		require.Equal(t, activities.ErrorSQL, kind)
 		require.Equal(t, "row 3: score: null", text)
@@ -152,11 +150,13 @@ func TestAFrameThatCannotBeStoredStaysStagedAndChangesNothing(t *testing.T) {
 
 func TestAnIngestThatIsCancelledBeforeItsCommitChangesNothing(t *testing.T) {
 	t.Parallel()
-	i := &ingester{fake: &fake{}, onBuild: func(ctx context.Context) error {
+	i := &ingester{fake: &fake{}}
+	i.onBuild = func(ctx context.Context) error {
+		i.cancel()
 		<-ctx.Done()
 		return ctx.Err()
-	}}
-	result, err := ingest(t, i, ingestFrame, time.Second)
+	}
+	result, err := ingest(t, i, ingestFrame)
 	require.True(t, temporal.IsCanceledError(err))
 	require.Equal(t, int64(41), result.Sequence)
 	require.Equal(t, []string{"accept", "build"}, i.calls)
@@ -167,14 +167,12 @@ func TestAnIngestThatIsCancelledBeforeItsCommitChangesNothing(t *testing.T) {
 func TestAnIngestThatIsCancelledAfterItsCommitIsFinished(t *testing.T) {
 	t.Parallel()
 	i := &ingester{fake: &fake{}}
-	env := newEnvironment(&fake{})
 	i.onCommit = func(context.Context) error {
-		env.CancelWorkflow()
+		i.cancel()
 		return nil
 	}
-	env.RegisterActivity(i)
-	env.ExecuteWorkflow("Ingest", json.RawMessage(ingestFrame))
-	require.NoError(t, env.GetWorkflowError())
+	_, err := ingest(t, i, ingestFrame)
+	require.NoError(t, err)
 	require.Equal(t, []string{"accept", "build", "commit m", "discard"}, i.calls)
 	require.Equal(t, 1, i.applies)
 	require.Equal(t, "3 SUCCESS "+ingested, i.records[2])
@@ -183,7 +181,7 @@ func TestAnIngestThatIsCancelledAfterItsCommitIsFinished(t *testing.T) {
 func TestAnIngestWhoseOnlineStoreDoesNotFollowSaysSo(t *testing.T) {
 	t.Parallel()
 	i := &ingester{fake: &fake{onApply: func(int) error { return broken("disk full") }}}
-	result, err := ingest(t, i, ingestFrame, 0)
+	result, err := ingest(t, i, ingestFrame)
 	kind, text := refusal(t, err)
 	require.Equal(t, workflows.ErrorOnlineBehind, kind)
 	require.Equal(t, "all rows are committed, but the online store does not follow: disk full", text)
@@ -198,7 +196,7 @@ func TestAnIngestNeedsNeitherTheLedgerNorItsLastStep(t *testing.T) {
 		fake:      &fake{onRecord: func(int) error { return broken("ledger is away") }},
 		onDiscard: func(context.Context) error { return broken("bucket is away") },
 	}
-	result, err := ingest(t, i, ingestFrame, 0)
+	result, err := ingest(t, i, ingestFrame)
 	require.NoError(t, err)
 	require.Equal(t, "ledger is away", result.Unrecorded)
 	require.Empty(t, i.records)
@@ -207,7 +205,7 @@ func TestAnIngestNeedsNeitherTheLedgerNorItsLastStep(t *testing.T) {
 func TestAnIngestWithoutManagedRetriesTriesOnce(t *testing.T) {
 	t.Parallel()
 	i := &ingester{fake: &fake{}}
-	_, err := ingest(t, i, strings.TrimSuffix(ingestFrame, "}")+`, "use_tecton_managed_retries": false}`, 0)
+	_, err := ingest(t, i, strings.TrimSuffix(ingestFrame, "}")+`, "use_tecton_managed_retries": false}`)
 	require.NoError(t, err)
 	require.True(t, i.builds[0].Once)
 }
@@ -222,7 +220,7 @@ func TestAnIngestRefusesOtherInput(t *testing.T) {
 		`{"workspace": "dev", "feature_table": "scores", "df_path": "x", "use_tecton_managed_retries": "always"}`: "input: ",
 	} {
 		i := &ingester{fake: &fake{}}
-		_, err := ingest(t, i, input, 0)
+		_, err := ingest(t, i, input)
 		kind, text := refusal(t, err)
 		require.Equal(t, activities.ErrorInput, kind)
 		require.Contains(t, text, says)
