@@ -109,7 +109,13 @@ func call[Response any](ctx context.Context, c *Client, path string, request any
 		return response, c.noAnswer(ctx, err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	return decodeAnswer[Response](c, answer, http.StatusOK)
+}
+
+// decodeAnswer decodes the document of an answer with the given status; any other is an error.
+func decodeAnswer[Response any](c *Client, answer *http.Response, status int) (response Response, err error) {
+	path := answer.Request.URL.Path
+	if answer.StatusCode != status {
 		return response, c.failure(path, answer)
 	}
 	data, err := c.readAll(path, answer)

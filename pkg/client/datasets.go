@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -44,7 +43,7 @@ func (c *Client) StartDataset(ctx context.Context, r HistoricalRequest) (respons
 		return response, err
 	}
 	defer answer.Body.Close()
-	return datasetAnswer[api.StartDatasetResponse](c, answer)
+	return decodeAnswer[api.StartDatasetResponse](c, answer, http.StatusOK)
 }
 
 // Dataset returns what is known of a dataset.
@@ -96,21 +95,5 @@ func askDataset[Response any](ctx context.Context, c *Client, by *http.Client, m
 		return response, c.noAnswer(ctx, err)
 	}
 	defer answer.Body.Close()
-	return datasetAnswer[Response](c, answer)
-}
-
-// datasetAnswer decodes a document.
-func datasetAnswer[Response any](c *Client, answer *http.Response) (response Response, err error) {
-	path := answer.Request.URL.Path
-	if answer.StatusCode != http.StatusOK {
-		return response, c.failure(path, answer)
-	}
-	data, err := c.readAll(path, answer)
-	if err != nil {
-		return response, err
-	}
-	if err := json.Unmarshal(data, &response); err != nil {
-		return response, fmt.Errorf("decode answer of %s%s, is it Tilery's worker?: %w", c.address, path, err)
-	}
-	return response, nil
+	return decodeAnswer[Response](c, answer, http.StatusOK)
 }

@@ -73,7 +73,7 @@ func (c *Client) StartDeleteKeys(ctx context.Context, r DeleteKeysRequest) (resp
 		return response, err
 	}
 	defer answer.Body.Close()
-	return datasetAnswer[api.DeleteKeysResponse](c, answer)
+	return decodeAnswer[api.DeleteKeysResponse](c, answer, http.StatusOK)
 }
 
 // DeletionStatus returns the status table of the deletions of a view.
@@ -116,7 +116,7 @@ func (c *Client) receipts(ctx context.Context, query url.Values) (response api.D
 		return response, c.noAnswer(ctx, err)
 	}
 	defer answer.Body.Close()
-	return datasetAnswer[api.DeletionReceiptsResponse](c, answer)
+	return decodeAnswer[api.DeletionReceiptsResponse](c, answer, http.StatusOK)
 }
 
 // LiftDeletion lets rows of the keys through again that a deletion holds back, and

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,17 +85,7 @@ func (c *Client) stageFrame(ctx context.Context, path string, body *spineBody, f
 		return staged, err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusCreated {
-		return staged, c.failure(api.FramesPath, answer)
-	}
-	data, err := c.readAll(api.FramesPath, answer)
-	if err != nil {
-		return staged, err
-	}
-	if err := json.Unmarshal(data, &staged); err != nil {
-		return staged, fmt.Errorf("decode answer of %s%s, is it Tilery's worker?: %w", c.address, api.FramesPath, err)
-	}
-	return staged, nil
+	return decodeAnswer[api.StagedFrame](c, answer, http.StatusCreated)
 }
 
 // JobError is a job that ended without success.
