@@ -2,6 +2,7 @@ package rowsort
 
 import (
 	"bytes"
+	"container/heap"
 	"fmt"
 
 	"github.com/tilery/tilery/pkg/internal/spill"
@@ -86,8 +87,7 @@ func (m *merge) open() error {
 		if err != nil {
 			return err
 		}
-		m.queue = append(m.queue, c)
-		m.rise(len(m.queue) - 1)
+		heap.Push(m, c)
 		if err := m.runs.Next(); err != nil {
 			return err
 		}
@@ -97,46 +97,31 @@ func (m *merge) open() error {
 
 // next moves to the next row of the records that are open.
 func (m *merge) next() {
-	if !m.queue[0].next() {
-		last := len(m.queue) - 1
-		m.queue[0], m.queue[last] = m.queue[last], nil
-		m.queue = m.queue[:last]
-	}
-	m.sink(0)
-}
-
-// rise restores the heap above a record that was added.
-func (m *merge) rise(at int) {
-	for at > 0 {
-		parent := (at - 1) / 2
-		if !m.less(at, parent) {
-			return
-		}
-		m.queue[at], m.queue[parent] = m.queue[parent], m.queue[at]
-		at = parent
+	if m.queue[0].next() {
+		heap.Fix(m, 0)
+	} else {
+		heap.Pop(m)
 	}
 }
 
-// sink restores the heap below a record that has moved on.
-func (m *merge) sink(at int) {
-	for {
-		least := at
-		for child := 2*at + 1; child <= 2*at+2 && child < len(m.queue); child++ {
-			if m.less(child, least) {
-				least = child
-			}
-		}
-		if least == at {
-			return
-		}
-		m.queue[at], m.queue[least] = m.queue[least], m.queue[at]
-		at = least
-	}
+// Push, Pop, Len, Swap and Less are those of container/heap.
+func (m *merge) Push(c any) { m.queue = append(m.queue, c.(*cursor)) }
+
+func (m *merge) Pop() any {
+	last := len(m.queue) - 1
+	c := m.queue[last]
+	m.queue[last] = nil
+	m.queue = m.queue[:last]
+	return c
 }
 
-// less orders the rows of two records. Of rows with one sort key that of the latest run
+func (m *merge) Len() int { return len(m.queue) }
+
+func (m *merge) Swap(i, j int) { m.queue[i], m.queue[j] = m.queue[j], m.queue[i] }
+
+// Less orders the rows of two records. Of rows with one sort key that of the latest run
 // comes first with Last, so that it is the one to stay.
-func (m *merge) less(i, j int) bool {
+func (m *merge) Less(i, j int) bool {
 	x, y := m.queue[i], m.queue[j]
 	if c := bytes.Compare(x.key, y.key); c != 0 {
 		return c < 0
