@@ -14,6 +14,9 @@
 // Maintain is a job too, by steps of which none needs another: those that failed are told
 // (ErrorMaintenanceFailed), the others are taken.
 // RetrieveFeatures makes one dataset whole or not at all; only Temporal lists it.
+// Ingest writes one frame into a feature table: into both stores, or, when it fails or is
+// cancelled before its commit, into none, and the frame stays staged. An online store that
+// does not follow is told apart (ErrorOnlineBehind).
 // DeleteKeys can be cancelled until it changes the first store; then it goes on to its end.
 // Reconcile is no job: it runs for as long as its workspace, and a pass that fails
 // is made up for by the next.

@@ -8,7 +8,8 @@
 // nanoseconds are cut off toward the past, dates are midnight UTC). A column that is
 // known beforehand is read as that type, and no value ever changes by it: an integer
 // that a Float64 cannot hold, or 1.5 for an Int64, is an error. A type that no
-// feature has is an error too, never a column that silently lacks.
+// feature has is an error too, never a column that silently lacks; who asks for the
+// known columns alone (OnlyKnown) is told the names of the others.
 //
 // CSV and JSON have no types. Those of columns that are not known are inferred from
 // all values, in a pass before the one that reads them, so they never depend on a

@@ -2,9 +2,12 @@
 //
 // A row of a spine names an entity and an instant t. Its features are those that
 // were known at t: of a view that stores rows the latest whose effective time is at
-// most t, unless it has expired by then; of a view with aggregations the windows
-// that end at the last edge before t less the data delay, merged from whole tiles. What online
-// serving says at t is the same, for both use pkg/aggregate on the same tiles.
+// most t, unless it has expired by then; of a feature table likewise, and of rows with
+// equal keys and time the one that was ingested last; of a view with aggregations the
+// windows that end at the last edge before t less the data delay, merged from whole
+// tiles. What online serving says at t is the same, for both use pkg/aggregate on the
+// same tiles. A row of a feature table counts from its timestamp on, however late
+// it was ingested.
 //
 // Only the spine is sorted. Its keys are taken in order, some at a time, while a
 // cursor on each file of the table moves along, so that a file is read once for each

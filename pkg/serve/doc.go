@@ -1,5 +1,6 @@
 // Package serve answers the HTTP API: online feature vectors in Tecton's shapes;
-// plan and apply; and what people ask about definitions, workspaces and jobs.
+// historical features and datasets; plan and apply; ingests of data frames and
+// deletions of keys; and what people ask about definitions, workspaces and jobs.
 //
 // A request uses one generation of the definitions and one status of each
 // store. The status is read before the cells: cells outlive the watermark that
@@ -24,6 +25,9 @@
 // tiles in its window, in the order of the keys' bytes, as is the list of the keys;
 // without any all are null. More than 1,000 keys in a window are an error, not a
 // part of them.
+//
+// Data frames are streamed to the bucket, as keys are, before a job begins. Each step of
+// an ingest may be repeated because its answer was lost: a frame has one job.
 //
 // A request that finds the definitions a second old sends for newer ones and goes
 // on with those; only when they are a minute old it waits. So a bucket that is

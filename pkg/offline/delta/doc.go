@@ -28,8 +28,8 @@
 // dataChange=false and leaves transactions alone. In the partition that still grows
 // it merges files of similar size, so that a row is written again about three times
 // however many windows come; and neighbours in time, since replacing a window costs a
-// copy of each file that spans it. Rows of equal key and time lie in one window, so
-// in one file; a merged file has the greatest sequence number of its parts.
+// copy of each file that spans it. In a table of windows, rows of equal key and time lie
+// in one window, so in one file; a merged file has the greatest sequence number of its parts.
 //
 // Rows without windows. In a table with a sequence builds are appended: the transaction
 // "i/<name>" says that what has the name was added, and is forgotten after 90 days. Of
