@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ var (
 	// Options.ScratchBytes to sort.
 	ErrTooLarge = errors.New("data frame is too large")
 	// ErrRefused is an ingest that the table cannot take whatever the frame: it is a view,
-	// of a development workspace, or was changed or removed since the frame was accepted.
+	// of a development workspace, or was changed or removed since the frame was accepted,
+	// or has forgotten which keys were erased since.
 	ErrRefused = errors.New("cannot ingest")
 )
 
@@ -34,21 +36,11 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.FrameBytes == 0 {
-		o.FrameBytes = 8 << 30
-	}
-	if o.MemoryBytes == 0 {
-		o.MemoryBytes = 256 << 20
-	}
-	if o.ScratchBytes == 0 {
-		o.ScratchBytes = 64 << 30
-	}
-	if o.ScratchDir == "" {
-		o.ScratchDir = os.TempDir()
-	}
-	if o.MaxFuture == 0 {
-		o.MaxFuture = 10 * time.Minute
-	}
+	o.FrameBytes = cmp.Or(o.FrameBytes, 8<<30)
+	o.MemoryBytes = cmp.Or(o.MemoryBytes, 256<<20)
+	o.ScratchBytes = cmp.Or(o.ScratchBytes, 64<<30)
+	o.ScratchDir = cmp.Or(o.ScratchDir, os.TempDir())
+	o.MaxFuture = cmp.Or(o.MaxFuture, 10*time.Minute)
 	return o
 }
 
