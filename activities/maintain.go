@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -113,7 +112,7 @@ func (m *Materialize) RemoveStaged(ctx context.Context, r MaintainRequest) (Main
 		if r.DryRun { // what follows does not tell what it would remove
 			return removed, nil
 		}
-		before := time.Now().Add(-cmp.Or(m.Engine.Maintenance.Retention, stagedRetention))
+		before := time.Now().Add(-m.Engine.Maintenance.WithDefaults().Retention)
 		if m.Frames != nil {
 			frames, err := m.Frames.Sweep(ctx, r.Workspace, before)
 			if removed.Removed += frames; err != nil {
@@ -129,10 +128,6 @@ func (m *Materialize) RemoveStaged(ctx context.Context, r MaintainRequest) (Main
 		return removed, nil
 	})
 }
-
-// stagedRetention is how long data frames and keys are kept that no job took, unless the
-// maintenance's retention is configured.
-const stagedRetention = 7 * 24 * time.Hour
 
 // CleanDeletions removes old versions of the view's tables that hold keys which were
 // deleted, once that is due, and says so in the receipts.

@@ -14,6 +14,7 @@ import (
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/registry"
+	"github.com/tilery/tilery/pkg/retrieve"
 )
 
 // format of dataset.json.
@@ -168,6 +169,32 @@ func (s *Store) Read(ctx context.Context, d Dataset, fn func(arrow.Record) error
 		}
 	}
 	return nil
+}
+
+// ReadSpine hands the rows of the spine that a dataset was made of to fn, as Read does
+// those of the dataset. A dataset without a spine has none.
+func (s *Store) ReadSpine(ctx context.Context, d Dataset, fn func(arrow.Record) error) error {
+	if d.Spine == nil {
+		return nil
+	}
+	err := s.readSpine(ctx, *d.Spine, func(spine retrieve.Spine) error {
+		for {
+			rec, err := spine.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err == nil {
+				err = fn(rec)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if errors.Is(err, bucket.ErrNotFound) {
+		return fmt.Errorf("spine of dataset %q of workspace %s: %w", d.Name, d.Workspace, ErrNotFound)
+	}
+	return err
 }
 
 func (s *Store) readFile(ctx context.Context, d Dataset, f offline.FrozenFile, fn func(arrow.Record) error) (err error) {

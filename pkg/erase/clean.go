@@ -131,7 +131,7 @@ func (c *cleaning) store(ctx context.Context, p StorePlan) (oldest int64, err er
 		return -1, err
 	}
 	c.progress()
-	log, err := table.CleanLog(ctx, c.engine.logRetention())
+	log, err := table.CleanLog(ctx, c.engine.Views.Maintenance.WithDefaults().LogRetention)
 	if err != nil || log.Checkpoint < 0 {
 		return -1, err
 	}

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/tilery/tilery/pkg/bucket"
 	"github.com/tilery/tilery/pkg/dataset"
-	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/registry"
 )
 
@@ -175,8 +172,8 @@ func (l *datasetSearch) holds(ctx context.Context, d made) (bool, error) {
 		return l.look(rec, d.columns)
 	}
 	err := l.engine.Datasets.Read(ctx, d.Dataset, look)
-	if err == nil && d.Spine != nil {
-		err = l.engine.readSpine(ctx, d.Spine, look)
+	if err == nil {
+		err = l.engine.Datasets.ReadSpine(ctx, d.Dataset, look)
 	}
 	switch {
 	case errors.Is(err, errHeld):
@@ -208,28 +205,4 @@ func (l *datasetSearch) look(rec arrow.Record, columns [][]string) error {
 		}
 	}
 	return nil
-}
-
-func (e *Engine) readSpine(ctx context.Context, spine *dataset.Spine, fn func(arrow.Record) error) error {
-	file, err := bucket.ReaderAt(ctx, e.Bucket, spine.Key)
-	if err != nil {
-		return err
-	}
-	r, err := frame.Open(file, file.Size(), spine.Format, frame.Options{Known: spine.Schema})
-	if err != nil {
-		return err
-	}
-	defer r.Close() //nolint:errcheck // it was only read
-	for {
-		rec, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = fn(rec)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -89,7 +89,9 @@ func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, resul
 	for i, store := range p.Stores {
 		r.Stores = append(r.Stores, StoreReceipt{store, results[i]})
 		if store.Offline {
-			until := r.DoneAt.Add(max(e.retention()+e.retention()/4, e.logRetention()))
+			// Files of builds that lost the keys to a deletion come later by up to a quarter.
+			kept := e.Views.Maintenance.WithDefaults()
+			until := r.DoneAt.Add(max(kept.Retention+kept.Retention/4, kept.LogRetention))
 			r.OldVersionsUntil = &until
 		}
 	}
@@ -103,14 +105,6 @@ func (e *Engine) finish(ctx context.Context, s Staged, p Plan, job string, resul
 	}
 	return e.Receipt(ctx, s.Workspace, s.View, s.ID)
 }
-
-const week = 7 * 24 * time.Hour
-
-// retention is how long removed files stay, which the offline store is opened with, too.
-// Files of builds that lost the keys to a deletion come later by up to a quarter of it.
-func (e *Engine) retention() time.Duration { return cmp.Or(e.Views.Maintenance.Retention, week) }
-
-func (e *Engine) logRetention() time.Duration { return cmp.Or(e.Views.Maintenance.LogRetention, week) }
 
 var (
 	idForm   = regexp.MustCompile(`^[0-9a-f]{32}$`)

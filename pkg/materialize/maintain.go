@@ -23,7 +23,8 @@ type Maintenance struct {
 
 const week = 7 * 24 * time.Hour
 
-func (m Maintenance) withDefaults() Maintenance {
+// WithDefaults puts the defaults in place of what is zero.
+func (m Maintenance) WithDefaults() Maintenance {
 	return Maintenance{
 		Retention:       cmp.Or(m.Retention, week),
 		LogRetention:    cmp.Or(m.LogRetention, week),
@@ -91,7 +92,7 @@ func (e *Engine) TrimLog(ctx context.Context, t *Target, now window.Time, r Main
 	if err != nil || table == nil || r.DryRun {
 		return Maintained{}, err
 	}
-	options := e.Maintenance.withDefaults()
+	options := e.Maintenance.WithDefaults()
 	if _, err := table.Checkpoint(ctx, options.CheckpointEvery); err != nil {
 		return Maintained{}, err
 	}

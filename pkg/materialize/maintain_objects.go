@@ -26,7 +26,7 @@ func stagedPrefixes(workspace, view string) []string {
 // that asks for it all the same builds its windows again.
 func (e *Engine) RemoveStaged(ctx context.Context, workspace, view string, r MaintainRequest) (Maintained, error) {
 	d := e.newDeletion(r)
-	d.before = time.Now().Add(-e.Maintenance.withDefaults().Retention)
+	d.before = time.Now().Add(-e.Maintenance.WithDefaults().Retention)
 	for _, prefix := range stagedPrefixes(workspace, view) {
 		if err := d.below(ctx, prefix); err != nil {
 			return Maintained{}, err

@@ -59,7 +59,7 @@ func (e *Engine) RemoveStores(ctx context.Context, workspace string, now window.
 // giveUp returns those of the named stores that nobody will ever use, once the newest
 // generation says so.
 func (e *Engine) giveUp(ctx context.Context, workspace string, names []string, now window.Time, dryRun bool) ([]string, error) {
-	since := time.Now().Add(-e.Maintenance.withDefaults().StoreRetention)
+	since := time.Now().Add(-e.Maintenance.WithDefaults().StoreRetention)
 	for range maxSwitchTries {
 		g, used, err := e.Registry.UsedSince(ctx, workspace, since)
 		if err != nil {
