@@ -15,7 +15,10 @@
 //	Clean         much later: old versions of the table are gone, and the receipt says so
 //
 // Up to EraseOffline nothing has happened, and Discard leaves nothing of a deletion but
-// the fence that Forget asked for. From then on it is to be finished.
+// the fence that Forget asked for. From then on it is to be finished. An attempt to plan
+// that outlives its deletion may put that fence once more: Sweep removes one that is older
+// than what is staged may get, whose job was cancelled, and that has neither a receipt nor
+// keys in the bucket.
 //
 // What was begun before the commit loses the keys: the commit of a window or a frame
 // that took its fence before leaves them out. What is begun later keeps them, so a

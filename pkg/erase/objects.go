@@ -23,8 +23,9 @@ func (s Staged) object(name string) string {
 	return stagedPrefix + s.Workspace + "/" + s.View + "/" + s.ID + "/" + name
 }
 
-// The objects of a deletion beside its keys.
+// The objects of a deletion.
 const (
+	keysObject     = "keys"
 	planObject     = "plan.json"
 	datasetsObject = "datasets.json" // those that are removed
 )
@@ -71,8 +72,8 @@ func (e *Engine) Discard(ctx context.Context, s Staged) error {
 	return err
 }
 
-// Sweep removes what deletions staged before a time and have left, for maintenance, and
-// what is left of fences that were lifted.
+// Sweep removes what deletions staged before a time and have left, for maintenance,
+// fences that are orphans since before it, and what is left of fences that were lifted.
 func (e *Engine) Sweep(ctx context.Context, workspace string, before time.Time) (removed int64, err error) {
 	if err := registry.CheckWorkspace(workspace); err != nil {
 		return 0, err
@@ -80,7 +81,8 @@ func (e *Engine) Sweep(ctx context.Context, workspace string, before time.Time) 
 	if removed, err = e.removeBelow(ctx, stagedPrefix+workspace+"/", before); err != nil {
 		return removed, err
 	}
-	more, err := e.Fences.Sweep(ctx, workspace, before)
+	orphans := &orphans{engine: e, workspace: workspace}
+	more, err := e.Fences.Sweep(ctx, workspace, before, func(view, id string) (bool, error) { return orphans.has(ctx, view, id) })
 	return removed + more, err
 }
 

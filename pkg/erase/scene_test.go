@@ -24,6 +24,7 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/ledger"
 	"github.com/tilery/tilery/pkg/materialize"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/offline/delta"
@@ -206,7 +207,7 @@ func newScene(t testing.TB, kind string, events []event) *scene {
 	tables := delta.New(faulty, delta.Options{ScratchDir: t.TempDir(), RowGroupRows: 1000, Now: s.now})
 	views := &materialize.Engine{
 		Bucket: aged, Registry: registry.New(faulty), Sources: noFiles{}, Transform: memoryEngine{&s.events},
-		Offline: tables, Online: faultyCells{s.online, s}, Fences: &forget.Store{Bucket: faulty},
+		Offline: tables, Online: faultyCells{s.online, s}, Fences: &forget.Store{Bucket: faulty}, Ledger: ledger.New(faulty),
 		Options: materialize.Options{MemoryBytes: 64 << 20, ScratchDir: t.TempDir()},
 	}
 	s.engine = &erase.Engine{

@@ -48,7 +48,7 @@ func (e *Engine) Stage(ctx context.Context, r Request, file io.ReaderAt, size in
 		return Staged{}, refuse("the keys take %d bytes, at most %d are allowed", len(encoded), bucket.MaxObjectBytes)
 	}
 	s.Keys, s.Duplicates, s.Digest = keys.Len(), rows-keys.Len(), keys.Hashed().Digest()
-	s.Object = s.object("keys")
+	s.Object = s.object(keysObject)
 	if err := e.Bucket.Put(ctx, s.Object, encoded); err != nil {
 		return Staged{}, fmt.Errorf("stage the keys of deletion %s: %w", s.ID, err)
 	}

@@ -213,27 +213,36 @@ func (s *Store) documents(ctx context.Context, workspace, view string) ([]bucket
 	return out, nil
 }
 
-// Sweep removes hashes without a document that were put before a time, which is longer
-// ago than a Put takes: what a Lift or a Put left that failed.
-func (s *Store) Sweep(ctx context.Context, workspace string, before time.Time) (removed int64, err error) {
+// Sweep removes what was put before a time, which is longer ago than a Put takes: fences
+// of which orphaned says so, and hashes without a document, which a Lift or a Put left
+// that failed. removed counts objects.
+func (s *Store) Sweep(ctx context.Context, workspace string, before time.Time, orphaned func(view, id string) (bool, error)) (removed int64, err error) {
 	if err := checkNames(workspace); err != nil {
 		return 0, err
 	}
-	last := "" // key of a document; its hashes come next
-	for info, err := range s.Bucket.List(ctx, "forget/"+workspace+"/", "") {
+	prefix := "forget/" + workspace + "/"
+	last := "" // key of a document that stays; its hashes come next
+	for info, err := range s.Bucket.List(ctx, prefix, "") {
 		if err != nil {
 			return removed, fmt.Errorf("list fences of %s: %w", workspace, err)
 		}
-		of, hashes := strings.CutSuffix(info.Key, keysSuffix)
-		if !hashes {
+		name, hashes := strings.CutSuffix(info.Key, keysSuffix)
+		drop := info.ModTime.Before(before)
+		switch {
+		case hashes:
+			drop = drop && name+documentSuffix != last
+		case drop:
+			view, id, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(info.Key, prefix), documentSuffix), "/")
+			if drop, err = orphaned(view, id); err != nil {
+				return removed, fmt.Errorf("sweep fence %s of %s: %w", id, view, err)
+			}
+		}
+		if !drop {
 			last = info.Key
 			continue
 		}
-		if of+documentSuffix == last || !info.ModTime.Before(before) {
-			continue
-		}
 		if err := s.Bucket.Delete(ctx, info.Key); err != nil {
-			return removed, fmt.Errorf("remove the keys of a lifted fence: %w", err)
+			return removed, fmt.Errorf("remove what is left of a fence: %w", err)
 		}
 		removed++
 	}

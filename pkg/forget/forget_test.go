@@ -1,6 +1,7 @@
 package forget_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -147,7 +148,7 @@ func TestAPutOrLiftThatFailsAtAnyStepCanBeRepeated(t *testing.T) {
 				}
 			}
 			require.Nil(t, load(t, &forget.Store{Bucket: b}))
-			_, err := (&forget.Store{Bucket: b}).Sweep(t.Context(), "prod", time.Now().Add(time.Hour))
+			_, err := (&forget.Store{Bucket: b}).Sweep(t.Context(), "prod", time.Now().Add(time.Hour), none)
 			require.NoError(t, err)
 			for info, err := range b.List(t.Context(), "", "") {
 				require.NoError(t, err)
@@ -157,6 +158,9 @@ func TestAPutOrLiftThatFailsAtAnyStepCanBeRepeated(t *testing.T) {
 	}
 }
 
+// none is an orphan.
+func none(string, string) (bool, error) { return false, nil }
+
 func TestSweepLeavesFencesAndWhatIsYoung(t *testing.T) {
 	t.Parallel()
 	b := buckettest.NewMemory()
@@ -165,13 +169,39 @@ func TestSweepLeavesFencesAndWhatIsYoung(t *testing.T) {
 		require.NoError(t, s.Put(t.Context(), fence(id, noon), keysOf(t, 0, 3)))
 	}
 	require.NoError(t, b.Delete(t.Context(), "forget/prod/spending/b.json"))
-	removed, err := s.Sweep(t.Context(), "prod", time.Now().Add(-time.Hour))
+	removed, err := s.Sweep(t.Context(), "prod", time.Now().Add(-time.Hour), none)
 	require.NoError(t, err)
 	require.Zero(t, removed)
-	removed, err = s.Sweep(t.Context(), "prod", time.Now().Add(time.Hour))
+	removed, err = s.Sweep(t.Context(), "prod", time.Now().Add(time.Hour), none)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), removed)
 	require.True(t, load(t, s).Drops(key(1), noon-1))
+}
+
+func TestSweepRemovesOldOrphans(t *testing.T) {
+	t.Parallel()
+	b := buckettest.NewMemory()
+	s := &forget.Store{Bucket: b}
+	for _, id := range []string{"a", "b"} {
+		require.NoError(t, s.Put(t.Context(), fence(id, noon), keysOf(t, 0, 3)))
+	}
+	orphaned := func(view, id string) (bool, error) { return view == "spending" && id == "b", nil }
+	removed, err := s.Sweep(t.Context(), "prod", time.Now().Add(-time.Hour), orphaned)
+	require.NoError(t, err)
+	require.Zero(t, removed, "it is young")
+	removed, err = s.Sweep(t.Context(), "prod", time.Now().Add(time.Hour), orphaned)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), removed, "the document and its hashes")
+	left, err := s.List(t.Context(), "prod", "spending")
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Equal(t, "a", left[0].ID)
+	require.True(t, load(t, s).Drops(key(1), noon-1))
+
+	unknown := errors.New("cannot tell")
+	_, err = s.Sweep(t.Context(), "prod", time.Now().Add(time.Hour), func(string, string) (bool, error) { return true, unknown })
+	require.ErrorIs(t, err, unknown)
+	require.True(t, load(t, s).Drops(key(1), noon-1), "what cannot be told stays")
 }
 
 func TestADamagedFenceIsAnErrorAndHoldsNothingBackInSilence(t *testing.T) {

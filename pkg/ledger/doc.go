@@ -34,5 +34,6 @@
 // there before.
 //
 // Holds are intervals that a person cancelled: incremental jobs leave them alone
-// until they are lifted. They are the only thing here that decides anything.
+// until they are lifted. They are the only thing here that decides anything, but for one:
+// maintenance takes the word of the ledger that a deletion was cancelled.
 package ledger
