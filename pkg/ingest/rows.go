@@ -87,12 +87,13 @@ func (r *rows) next() (arrow.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := int(rec.NumRows())
-	r.passed += int64(n)
-	if len(kept) == n {
-		return array.NewRecord(r.schema, columns, int64(n)), nil
+	r.passed += rec.NumRows()
+	all := array.NewRecord(r.schema, columns, rec.NumRows())
+	if len(kept) == int(rec.NumRows()) {
+		return all, nil
 	}
-	return r.pick(columns, kept)
+	defer all.Release()
+	return record.TakeRecord(all, kept)
 }
 
 // check judges all rows, and returns those that no fence holds back.
@@ -150,23 +151,6 @@ func (r *rows) number(row int) int64 { return r.passed + int64(row) + 1 }
 
 func (r *rows) wrong(row, column int, format string, args ...any) error {
 	return fmt.Errorf("%w: row %d, column %q: %s", frame.ErrData, r.number(row), r.schema.Field(column).Name, fmt.Sprintf(format, args...))
-}
-
-func (r *rows) pick(columns []arrow.Array, kept []int32) (arrow.Record, error) {
-	picked := make([]arrow.Array, 0, len(columns))
-	defer func() {
-		for _, column := range picked {
-			column.Release()
-		}
-	}()
-	for _, column := range columns {
-		part, err := record.Take(column, kept)
-		if err != nil {
-			return nil, err
-		}
-		picked = append(picked, part)
-	}
-	return array.NewRecord(r.schema, picked, int64(len(kept))), nil
 }
 
 // each hands all rows to fn, record by record.

@@ -58,14 +58,10 @@ func (f *forgotten) keep(rec arrow.Record, next func(arrow.Record) error) error 
 	if len(kept) == int(rec.NumRows()) {
 		return next(rec)
 	}
-	rest := make([]arrow.Array, len(columns))
-	for i, column := range columns {
-		if rest[i], err = record.Take(column, kept); err != nil {
-			return fmt.Errorf("column %s: %w", rec.ColumnName(i), err)
-		}
-		defer rest[i].Release()
+	rest, err := record.TakeRecord(rec, kept)
+	if err != nil {
+		return err
 	}
-	out := array.NewRecord(rec.Schema(), rest, int64(len(kept)))
-	defer out.Release()
-	return next(out)
+	defer rest.Release()
+	return next(rest)
 }

@@ -28,6 +28,47 @@ func Take(column arrow.Array, rows []int32) (arrow.Array, error) {
 	return take([]arrow.Array{column}, rows)
 }
 
+// TakeColumns is Take from each of the columns, all or none.
+func TakeColumns(columns []arrow.Array, rows []int32) ([]arrow.Array, error) {
+	taken, err := takeEach(columns, rows)
+	if err != nil {
+		release(taken)
+		return nil, err
+	}
+	return taken, nil
+}
+
+// TakeRecord is Take from each column of a record, whose schema the result has. An error
+// names the column.
+func TakeRecord(rec arrow.Record, rows []int32) (arrow.Record, error) {
+	taken, err := takeEach(rec.Columns(), rows)
+	defer release(taken) // the record that is made holds them itself
+	if err != nil {
+		return nil, fmt.Errorf("column %s: %w", rec.ColumnName(len(taken)), err)
+	}
+	return array.NewRecord(rec.Schema(), taken, int64(len(rows))), nil
+}
+
+// takeEach returns with an error what it took before: the index of the column that failed
+// is how many that are.
+func takeEach(columns []arrow.Array, rows []int32) ([]arrow.Array, error) {
+	taken := make([]arrow.Array, 0, len(columns))
+	for _, column := range columns {
+		part, err := Take(column, rows)
+		if err != nil {
+			return taken, err
+		}
+		taken = append(taken, part)
+	}
+	return taken, nil
+}
+
+func release(columns []arrow.Array) {
+	for _, column := range columns {
+		column.Release()
+	}
+}
+
 // TakeChunks is Take from several columns of one type, of which there is one at least.
 func TakeChunks(columns []arrow.Array, places []Place) (arrow.Array, error) {
 	if len(columns) == 0 {
@@ -45,6 +86,7 @@ func TakeChunks(columns []arrow.Array, places []Place) (arrow.Array, error) {
 // of the columns: both are read as one.
 type index interface{ ~int32 | ~int64 }
 
+// take is not Arrow's own, which grows texts value by value.
 func take[I index](columns []arrow.Array, at []I) (arrow.Array, error) {
 	var body []*memory.Buffer
 	var children []arrow.ArrayData

@@ -181,6 +181,54 @@ func TestTakeRefusesWhatNoColumnHolds(t *testing.T) {
 	require.ErrorIs(t, err, record.ErrTake, "2 GiB")
 }
 
+func TestTakeColumnsAndTakeRecordTakeOfEachColumn(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	const n = 20
+	var columns []arrow.Array
+	var fields []arrow.Field
+	for i, of := range takenTypes {
+		columns = append(columns, columnOf(random, of, n, true))
+		fields = append(fields, arrow.Field{Name: fmt.Sprint("c", i), Type: of, Nullable: true})
+	}
+	rec := array.NewRecord(arrow.NewSchema(fields, nil), columns, n)
+	for _, rows := range [][]int32{{}, {3}, {19, -1, 0, 0, 7}} {
+		want := make([]arrow.Array, len(columns))
+		for i, column := range columns {
+			var err error
+			want[i], err = record.Take(column, rows)
+			require.NoError(t, err)
+		}
+		got, err := record.TakeColumns(columns, rows)
+		require.NoError(t, err)
+		taken, err := record.TakeRecord(rec, rows)
+		require.NoError(t, err)
+		require.Equal(t, int64(len(rows)), taken.NumRows())
+		require.True(t, rec.Schema().Equal(taken.Schema()))
+		require.Len(t, got, len(want))
+		for i := range want {
+			requireTaken(t, want[i], got[i])
+			requireTaken(t, want[i], taken.Column(i))
+		}
+	}
+}
+
+func TestTakeRecordNamesTheColumnThatCannotBeTaken(t *testing.T) {
+	t.Parallel()
+	columns := []arrow.Array{
+		array.MakeArrayOfNull(memory.DefaultAllocator, arrow.PrimitiveTypes.Int64, 1),
+		array.MakeArrayOfNull(memory.DefaultAllocator, arrow.PrimitiveTypes.Date32, 1),
+	}
+	_, err := record.TakeColumns(columns, []int32{0})
+	require.ErrorIs(t, err, record.ErrTake)
+	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{
+		{Name: "number", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, {Name: "day", Type: arrow.PrimitiveTypes.Date32, Nullable: true},
+	}, nil), columns, 1)
+	_, err = record.TakeRecord(rec, []int32{0})
+	require.ErrorIs(t, err, record.ErrTake)
+	require.ErrorContains(t, err, "column day: ")
+}
+
 func TestTakeAllocatesPerColumnNotPerRow(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, of := range takenTypes {

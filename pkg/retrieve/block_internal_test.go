@@ -66,18 +66,6 @@ func TestEntriesAreDividedAndSortedByKeyTimeAndRow(t *testing.T) {
 	})
 }
 
-func TestGallopFindsTheFirstThatIsReached(t *testing.T) {
-	t.Parallel()
-	for n := range 70 {
-		for first := range n + 1 {
-			require.Equal(t, first, gallop(n, func(i int) bool {
-				require.Less(t, i, n)
-				return i >= first
-			}), "of %d", n)
-		}
-	}
-}
-
 func TestNeedsAreTheUnionOfWhatWasAdded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

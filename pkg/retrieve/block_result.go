@@ -72,18 +72,6 @@ func (r *results) appendTo(columns []arrow.Array, p *part, from, to int) ([]arro
 	return columns, nil
 }
 
-// takeColumns returns rows of columns.
-func takeColumns(columns []arrow.Array, rows []int32) ([]arrow.Array, error) {
-	out := make([]arrow.Array, len(columns))
-	for i, column := range columns {
-		var err error
-		if out[i], err = record.Take(column, rows); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 func nulls(t arrow.DataType, rows int) arrow.Array {
 	return array.MakeArrayOfNull(memory.DefaultAllocator, t, rows)
 }

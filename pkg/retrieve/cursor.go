@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/internal/gallop"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
 )
@@ -145,7 +145,7 @@ func (c *cursor) match(keys *keyList, at int) int {
 		case order < 0:
 			c.row++
 			if passedRows, passedKeys = passedRows+1, 0; passedRows > near {
-				c.row += gallop(c.rows-c.row, func(i int) bool {
+				c.row += gallop.Search(c.rows-c.row, func(i int) bool {
 					c.encode(c.row + i)
 					return bytes.Compare(c.key, want) >= 0
 				})
@@ -153,7 +153,7 @@ func (c *cursor) match(keys *keyList, at int) int {
 		default:
 			at++
 			if passedKeys, passedRows = passedKeys+1, 0; passedKeys > near {
-				at += gallop(keys.len()-at, func(i int) bool { return bytes.Compare(keys.key(at+i), c.key) >= 0 })
+				at += gallop.Search(keys.len()-at, func(i int) bool { return bytes.Compare(keys.key(at+i), c.key) >= 0 })
 			}
 			if at == keys.len() {
 				return at
@@ -172,15 +172,4 @@ func (c *cursor) encode(row int) {
 	if c.keyOf != row {
 		c.key, c.keyOf = c.encoder.Append(c.key[:0], row), row
 	}
-}
-
-// gallop returns the first i below n for which reached, which no candidate before it
-// is, or n. It asks in steps that double, as the first is likely near.
-func gallop(n int, reached func(i int) bool) int {
-	low, step := 0, 1
-	for low+step < n && !reached(low+step) {
-		low += step
-		step *= 2
-	}
-	return low + sort.Search(min(step, n-low), func(i int) bool { return reached(low + i) })
 }

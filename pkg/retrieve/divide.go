@@ -108,7 +108,7 @@ func (d *Divider) Divide(ctx context.Context, next func() (arrow.Record, error),
 			if len(rows) == 0 {
 				continue
 			}
-			columns, err := takeColumns(rec.Columns(), rows)
+			columns, err := record.TakeColumns(rec.Columns(), rows)
 			if err != nil {
 				return err
 			}

@@ -209,7 +209,7 @@ func (e *events) eachRow(ctx context.Context, add func(arrow.Record) error) erro
 		for _, from := range l.from {
 			columns = append(columns, rec.Column(e.keys+1+from))
 		}
-		columns, err := takeColumns(columns, rows)
+		columns, err := record.TakeColumns(columns, rows)
 		if err != nil {
 			return err
 		}
@@ -264,7 +264,7 @@ func (e *events) eachEdge(ctx context.Context, add func(arrow.Record) error) err
 			}
 			kept, edge, before = append(kept, row), own, append(before[:0], key...)
 		}
-		columns, err := takeColumns(append(slices.Clone(rec.Columns()[:e.keys]), rec.Column(timeColumn)), kept)
+		columns, err := record.TakeColumns(append(slices.Clone(rec.Columns()[:e.keys]), rec.Column(timeColumn)), kept)
 		if err != nil {
 			return err
 		}

@@ -125,7 +125,7 @@ func (w *windowRange) eachTile(ctx context.Context, add func(arrow.Record) error
 	keys := len(w.walk.part.keys)
 	return w.walk.each(ctx, func(rec arrow.Record, rows []int32) error {
 		starts := rec.Column(len(w.walk.part.Target.Keys))
-		columns, err := takeColumns(append(slices.Clone(rec.Columns()[:keys]), starts), rows)
+		columns, err := record.TakeColumns(append(slices.Clone(rec.Columns()[:keys]), starts), rows)
 		if err != nil {
 			return err
 		}

@@ -72,8 +72,7 @@ func find(g *registry.Serving, names Names) (feature.Service, error) {
 		}
 		return g.ServingService(names.Service)
 	}
-	_, isView := g.BatchFeatureView(names.View)
-	if _, isTable := g.FeatureTable(names.View); !isView && !isTable {
+	if !g.HasView(names.View) {
 		return feature.Service{}, fmt.Errorf("feature view %q of workspace %s: %w", names.View, g.Workspace, registry.ErrNotFound)
 	}
 	view, err := g.ServingView(names.View)

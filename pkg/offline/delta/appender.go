@@ -84,7 +84,7 @@ func (a *appender) write(rec arrow.Record) error {
 		return err
 	}
 	for _, part := range apart(a.table.spec.Partition, times) {
-		picked, err := pick(rec, part.rows)
+		picked, err := record.TakeRecord(rec, part.rows)
 		if err != nil {
 			return err
 		}

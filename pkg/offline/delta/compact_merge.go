@@ -244,7 +244,7 @@ func (m *merger) gather() (arrow.Record, error) {
 		m.order[i] = next[part]
 		next[part]++
 	}
-	return pick(whole, m.order)
+	return record.TakeRecord(whole, m.order)
 }
 
 func (m *merger) drop() {

@@ -3,12 +3,12 @@ package delta
 import (
 	"bytes"
 	"context"
-	"sort"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/tilery/tilery/pkg/feature"
+	"github.com/tilery/tilery/pkg/internal/gallop"
 	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
@@ -26,7 +26,7 @@ type rowFilter interface {
 	// kept appends the rows that stay, in order, no two spans touching.
 	kept(columns []arrow.Array, spans []span) ([]span, error)
 	// mayDrop reports whether some row may go, whose first key is within bounds.
-	mayDrop(b keyBounds) bool
+	mayDrop(b offline.KeyBounds) bool
 }
 
 // keep adds rows after the others.
@@ -51,8 +51,8 @@ type outsideWindows struct {
 	time    int // the column
 }
 
-func (o outsideWindows) columns() int           { return o.time + 1 }
-func (o outsideWindows) mayDrop(keyBounds) bool { return true }
+func (o outsideWindows) columns() int                   { return o.time + 1 }
+func (o outsideWindows) mayDrop(offline.KeyBounds) bool { return true }
 
 func (o outsideWindows) kept(columns []arrow.Array, spans []span) ([]span, error) {
 	for row, t := range columns[o.time].(*array.Timestamp).TimestampValues() {
@@ -71,8 +71,8 @@ type withoutKeys struct {
 	fields []feature.Field // of a key
 }
 
-func (w withoutKeys) columns() int             { return len(w.fields) }
-func (w withoutKeys) mayDrop(b keyBounds) bool { return b.meet(w.keys) }
+func (w withoutKeys) columns() int                     { return len(w.fields) }
+func (w withoutKeys) mayDrop(b offline.KeyBounds) bool { return b.MayHoldAny(w.keys) }
 
 func (w withoutKeys) kept(columns []arrow.Array, spans []span) ([]span, error) {
 	encoder, err := record.NewKeyEncoder(w.fields, columns)
@@ -83,7 +83,7 @@ func (w withoutKeys) kept(columns []arrow.Array, spans []span) ([]span, error) {
 	rows := columns[0].Len()
 	// next returns the first row from one on whose key is past the given one, or is it.
 	next := func(from int, of []byte, past int) int {
-		return from + gallop(rows-from, func(i int) bool {
+		return from + gallop.Search(rows-from, func(i int) bool {
 			key = encoder.Append(key[:0], from+i)
 			return bytes.Compare(key, of) >= past
 		})
@@ -102,17 +102,6 @@ func (w withoutKeys) kept(columns []arrow.Array, spans []span) ([]span, error) {
 		row = next(row, erased, 1)
 	}
 	return spans, nil
-}
-
-// gallop returns the least i in [0, n) with found(i), n if there is none. It looks near
-// the start first.
-func gallop(n int, found func(int) bool) int {
-	step := 1
-	for step < n && !found(step-1) {
-		step *= 2
-	}
-	from := step / 2
-	return from + sort.Search(min(step, n)-from, func(i int) bool { return found(from + i) })
 }
 
 // beforeFences keeps the rows whose keys no fence holds.
@@ -138,8 +127,8 @@ func (t *table) fenceFilter(ctx context.Context, fences []fence) (rowFilter, err
 	return out, nil
 }
 
-func (b beforeFences) columns() int           { return len(b.keys) }
-func (b beforeFences) mayDrop(keyBounds) bool { return true }
+func (b beforeFences) columns() int                   { return len(b.keys) }
+func (b beforeFences) mayDrop(offline.KeyBounds) bool { return true }
 
 func (b beforeFences) kept(columns []arrow.Array, spans []span) ([]span, error) {
 	all, err := record.NewKeyEncoder(b.keys, columns)
@@ -168,51 +157,4 @@ func (b beforeFences) kept(columns []arrow.Array, spans []span) ([]span, error) 
 		last, key = key, last
 	}
 	return spans, nil
-}
-
-// keyBounds are encoded values of the first key: none of the rows is below low, nor,
-// without what follows the first value, above high. Nil: there is no bound.
-type keyBounds struct{ low, high []byte }
-
-// newKeyBounds returns the bounds of rows whose first keys are from low to high, Null
-// where no bound is known, except some that are null.
-func newKeyBounds(first feature.Field, low, high feature.Value, nulls bool) (b keyBounds) {
-	encode := func(v feature.Value) []byte {
-		key, err := record.AppendKey(nil, []feature.Field{first}, []feature.Value{v})
-		if err != nil {
-			return nil // no bound
-		}
-		return key
-	}
-	if !low.IsNull() && !nulls {
-		b.low = encode(low)
-	}
-	if !high.IsNull() {
-		b.high = encode(high)
-	}
-	return b
-}
-
-// meet reports whether a key of the set lies within the bounds.
-func (b keyBounds) meet(keys *keyset.Set) bool {
-	i := keys.Search(b.low)
-	if i == keys.Len() {
-		return false
-	}
-	if b.high == nil {
-		return true
-	}
-	key := keys.Key(i)
-	return bytes.Compare(key[:min(len(key), len(b.high))], b.high) <= 0
-}
-
-// boundsOf returns the bounds of a file's rows, by its statistics.
-func boundsOf(spec offline.Spec, f offline.File) keyBounds {
-	stats, err := parseStats(f.Stats)
-	if err != nil {
-		return keyBounds{}
-	}
-	first := spec.Keys[0]
-	nulls, known := stats.Nulls[first.Name]
-	return newKeyBounds(first, stats.value(stats.Min, first), stats.value(stats.Max, first), !known || nulls > 0)
 }

@@ -120,7 +120,7 @@ func (w *writer) writeApart(rec arrow.Record, times []arrow.Timestamp) error {
 		if len(picked) == 0 {
 			continue
 		}
-		part, err := pick(rec, picked)
+		part, err := record.TakeRecord(rec, picked)
 		if err != nil {
 			return err
 		}
