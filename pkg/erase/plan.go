@@ -126,7 +126,7 @@ func (p *planning) store(ctx context.Context, t *materialize.Target, number int,
 	if err != nil {
 		return err
 	}
-	return p.files(ctx, table.MayHold(snapshot, p.keys, len(s.JoinKeys)), number, of)
+	return p.files(ctx, table.MayHold(snapshot, p.keys), number, of)
 }
 
 // files divides the files of a store into batches.

@@ -3,14 +3,12 @@ package materialize
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/online"
-	"github.com/tilery/tilery/pkg/record"
 	"github.com/tilery/tilery/pkg/window"
 )
 
@@ -68,14 +66,14 @@ type searchBatch struct {
 // open returns which cells a file may hold a newer row of. The search is finished
 // when neither this file nor an earlier one can.
 func (b *searchBatch) open(f offline.File, first feature.Field) (open []int, finished bool) {
-	keys := keysOf(f, first)
+	bounds := f.KeyBounds(first)
 	finished = true
 	for i, c := range b.cells {
 		if c.value != nil && rowTime(c.value) > f.MaxTime {
 			continue
 		}
 		finished = false
-		if keys.mayHold(c.key) {
+		if bounds.MayHold(c.key) {
 			open = append(open, i)
 		}
 	}
@@ -101,51 +99,4 @@ func (b *searchBatch) put(i int, row []byte) {
 		b.cells[last].value = nil
 		b.cells = b.cells[:last]
 	}
-}
-
-// keyRange bounds the keys of a file by their first join key; nil is no bound.
-type keyRange struct{ low, high []byte }
-
-// keysOf reads a file's statistics. What they leave out, or say in another way
-// than expected, bounds nothing.
-func keysOf(f offline.File, first feature.Field) keyRange {
-	var stats struct {
-		Min   map[string]json.RawMessage `json:"minValues"`
-		Max   map[string]json.RawMessage `json:"maxValues"`
-		Nulls map[string]int64           `json:"nullCount"`
-	}
-	if json.Unmarshal([]byte(f.Stats), &stats) != nil {
-		return keyRange{}
-	}
-	keys := keyRange{high: encodeBound(first, stats.Max[first.Name])}
-	if nulls, known := stats.Nulls[first.Name]; known && nulls == 0 { // null comes first
-		keys.low = encodeBound(first, stats.Min[first.Name])
-	}
-	return keys
-}
-
-func encodeBound(f feature.Field, raw json.RawMessage) []byte {
-	var number *int64
-	var text *string
-	var bound feature.Value
-	switch {
-	case f.Type == feature.Int64 && json.Unmarshal(raw, &number) == nil && number != nil:
-		bound = feature.Int64Value(*number)
-	case f.Type == feature.String && json.Unmarshal(raw, &text) == nil && text != nil:
-		bound = feature.StringValue(*text)
-	default:
-		return nil
-	}
-	key, err := record.AppendKey(nil, []feature.Field{f}, []feature.Value{bound})
-	if err != nil {
-		return nil
-	}
-	return key
-}
-
-func (r keyRange) mayHold(key []byte) bool {
-	if r.low != nil && bytes.Compare(key, r.low) < 0 {
-		return false
-	}
-	return r.high == nil || bytes.Compare(key[:min(len(key), len(r.high))], r.high) <= 0
 }

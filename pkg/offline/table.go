@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -21,6 +22,9 @@ var (
 	ErrConflict = errors.New("too many conflicting commits")
 	// ErrStale is a build whose files are too old to be committed safely: build again.
 	ErrStale = errors.New("build is too old to commit")
+	// ErrFenceGone is the ErrStale of a Fence after which keys were erased that the table
+	// has forgotten: what is built again has to have a later one.
+	ErrFenceGone = fmt.Errorf("%w: what was erased since is forgotten", ErrStale)
 	// ErrHistoryGone asks for changes that the log no longer holds, or for removed
 	// files that were vacuumed.
 	ErrHistoryGone = errors.New("log history is gone")
@@ -184,7 +188,7 @@ type Table interface {
 	// Changes returns what the versions in (after, upTo] did, in order.
 	Changes(ctx context.Context, after, upTo int64) ([]Change, error)
 	// MayHold returns the files of a snapshot that may have rows of keys, by statistics.
-	MayHold(s Snapshot, keys *keyset.Set, fields int) []File
+	MayHold(s Snapshot, keys *keyset.Set) []File
 	// Rewrite makes what Erase puts in a file's place. It may be repeated.
 	Rewrite(ctx context.Context, f File, keys *keyset.Set, fields int, onProgress func(rows int64)) (Rewrite, error)
 	// Erase removes all rows of keys, in one atomic step: of all files that are live

@@ -32,10 +32,10 @@ func (i *erasedInfo) keySet() *offline.KeySet {
 }
 
 // MayHold implements offline.Table.
-func (t *table) MayHold(s offline.Snapshot, keys *keyset.Set, _ int) []offline.File {
+func (t *table) MayHold(s offline.Snapshot, keys *keyset.Set) []offline.File {
 	var out []offline.File
 	for _, f := range s.Files {
-		if boundsOf(t.spec, f).meet(keys) {
+		if f.KeyBounds(t.spec.Keys[0]).MayHoldAny(keys) {
 			out = append(out, f)
 		}
 	}
@@ -178,7 +178,7 @@ func (p *eraser) plan(ctx context.Context, s *state) (*plan, error) {
 	out.info.Generation, out.info.Online = e.Generation, e.Online
 	made := &erasedInfo{Object: e.Object, Keys: e.Keys.Len(), Digest: p.digest, Fence: s.fence + 1}
 	for _, f := range s.live() {
-		if !boundsOf(p.table.spec, f).meet(e.Keys) {
+		if !f.KeyBounds(p.table.spec.Keys[0]).MayHoldAny(e.Keys) {
 			continue
 		}
 		r, err := p.rewrite(ctx, f)

@@ -31,7 +31,7 @@ func rewriting(t *testing.T, user string) chore {
 			return err
 		}
 		e := offline.Erasure{ID: id, Keys: keys, Fields: 1}
-		for _, f := range table.MayHold(s, keys, 1) {
+		for _, f := range table.MayHold(s, keys) {
 			r, err := table.Rewrite(ctx, f, keys, 1, nil)
 			if err != nil {
 				return err
@@ -136,6 +136,7 @@ func TestOldErasuresAreForgottenAndWhatBeganBeforeThemIsStale(t *testing.T) {
 	young := build(t, w.table, hour(2), readAt(3), rowsAt(hour(2).Start))
 	young.Fence = begun.Fence
 	_, err = w.table.Commit(t.Context(), offline.Commit{ID: "stale", Builds: []offline.Build{young}})
+	require.ErrorIs(t, err, offline.ErrFenceGone)
 	require.ErrorIs(t, err, offline.ErrStale)
 	young.Fence = 1
 	commit(t, w.table, "young", false, young)

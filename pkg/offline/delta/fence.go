@@ -138,8 +138,8 @@ type fenceSets struct {
 	keys int
 }
 
-// load returns the keys of a fence. One that was vacuumed is ErrStale: no build that
-// needs it may be committed any more.
+// loadFence returns the keys of a fence. One that was vacuumed is ErrFenceGone: no build
+// that needs it may be committed any more.
 func (t *table) loadFence(ctx context.Context, f fence) (*keyset.Hashed, error) {
 	t.fences.mu.Lock()
 	keys, known := t.fences.sets[f.object]
@@ -149,7 +149,7 @@ func (t *table) loadFence(ctx context.Context, f fence) (*keyset.Hashed, error) 
 	}
 	data, err := t.bucket.Get(ctx, t.spec.Path+"/"+f.object)
 	if errors.Is(err, bucket.ErrNotFound) {
-		return nil, fmt.Errorf("%w: %w", offline.ErrStale, err)
+		return nil, fmt.Errorf("%w: %w", offline.ErrFenceGone, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read fence: %w", err)
@@ -181,7 +181,7 @@ func (p *planner) fenced(ctx context.Context, s *state, b offline.Build) (offlin
 	}
 	fences, known := s.fencesAfter(b.Fence)
 	if !known {
-		return b, fmt.Errorf("%w: fence %d of %d is forgotten", offline.ErrStale, b.Fence+1, s.fence)
+		return b, fmt.Errorf("%w: fence %d of %d", offline.ErrFenceGone, b.Fence+1, s.fence)
 	}
 	out := b
 	out.Files, out.Rows, out.Bytes = nil, 0, 0

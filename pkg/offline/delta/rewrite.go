@@ -219,11 +219,11 @@ func (r *rewriter) whole(n int) (*rowGroup, error) {
 }
 
 // groupBounds returns the bounds of the first keys of a row group.
-func (r *reader) groupBounds(n int) keyBounds {
+func (r *reader) groupBounds(n int) offline.KeyBounds {
 	stats := r.file.MetaData().RowGroups[n].Columns[0].GetMetaData().GetStatistics()
 	first := r.spec.Keys[0]
 	if stats == nil {
-		return keyBounds{}
+		return offline.KeyBounds{}
 	}
 	value := func(known bool, text []byte) feature.Value {
 		switch {
@@ -237,7 +237,7 @@ func (r *reader) groupBounds(n int) keyBounds {
 		return feature.Null
 	}
 	nulls := !stats.IsSetNullCount() || stats.GetNullCount() > 0
-	return newKeyBounds(first, value(stats.IsSetMinValue(), stats.GetMinValue()), value(stats.IsSetMaxValue(), stats.GetMaxValue()), nulls)
+	return offline.NewKeyBounds(first, value(stats.IsSetMinValue(), stats.GetMinValue()), value(stats.IsSetMaxValue(), stats.GetMaxValue()), nulls)
 }
 
 // gatherSpans returns the rows of the spans as a record of its own.

@@ -10,7 +10,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
-	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/window"
 )
@@ -181,29 +180,3 @@ func statsTimeText(t window.Time) string { return t.Time().Format("2006-01-02T15
 // statsTextFits reports whether s stays what it is in JSON, which replaces bytes
 // that are not UTF-8.
 func statsTextFits(s string) bool { return len(s) <= maxStatsText && utf8.ValidString(s) }
-
-// parsedStats are Delta's statistics of a file.
-type parsedStats struct {
-	Min   map[string]json.RawMessage `json:"minValues"`
-	Max   map[string]json.RawMessage `json:"maxValues"`
-	Nulls map[string]int64           `json:"nullCount"`
-}
-
-func parseStats(text string) (s parsedStats, err error) {
-	err = json.Unmarshal([]byte(text), &s)
-	return s, err
-}
-
-// value returns a bound of a join key; Null: there is none.
-func (s parsedStats) value(of map[string]json.RawMessage, key feature.Field) feature.Value {
-	var number int64
-	var text string
-	switch {
-	case of[key.Name] == nil:
-	case key.Type == feature.Int64 && json.Unmarshal(of[key.Name], &number) == nil:
-		return feature.Int64Value(number)
-	case key.Type == feature.String && json.Unmarshal(of[key.Name], &text) == nil:
-		return feature.StringValue(text)
-	}
-	return feature.Null
-}

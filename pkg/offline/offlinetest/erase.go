@@ -155,7 +155,7 @@ func testRewrites(t *testing.T, d Driver) {
 	rows := s.filled()
 	keys := KeysOf(t, "user-00", "user-03")
 	var rewrites []offline.Rewrite
-	for _, f := range s.table.MayHold(s.snapshot(), keys, 1) {
+	for _, f := range s.table.MayHold(s.snapshot(), keys) {
 		read := int64(0)
 		r, err := s.table.Rewrite(t.Context(), f, keys, 1, func(rows int64) { read = rows })
 		require.NoError(t, err)
