@@ -15,7 +15,9 @@ import (
 	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/frame"
 	"github.com/tilery/tilery/pkg/ingest"
+	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/ledger"
+	"github.com/tilery/tilery/pkg/offline"
 )
 
 const withScores = definitions + `---
@@ -120,6 +122,31 @@ func TestAFrameThatCannotBeStoredIsNotTriedAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, history.Attempts)
 	require.Equal(t, activities.JobError, history.Attempts[0].State)
+}
+
+func TestAFrameThatWasAcceptedBeforeAForgottenErasureIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	_, i, env := ingests(t)
+	accepted := accept(t, i, env, "origin,at,score\nATL,2001-01-20,1\n")
+	scores, err := i.Engine.Tables.Target(t.Context(), "prod", 0, "scores")
+	require.NoError(t, err)
+	table, err := i.Engine.Tables.Table(t.Context(), scores, i.Clock.Now())
+	require.NoError(t, err)
+	keys, err := keyset.New([][]byte{[]byte("any")})
+	require.NoError(t, err)
+	_, err = table.Erase(t.Context(), offline.Erasure{ID: "erasure", Job: "test", Generation: 2, Online: true, Keys: keys, Object: "deletions/keys", Fields: 1})
+	require.NoError(t, err)
+	for info, err := range i.Engine.Bucket.List(t.Context(), "", "") { // as a vacuum does after the retention
+		require.NoError(t, err)
+		if strings.Contains(info.Key, "/_fences/") {
+			require.NoError(t, i.Engine.Bucket.Delete(t.Context(), info.Key))
+		}
+	}
+	built := execute[activities.BuiltFrame](t, env, "BuildFrame", activities.BuildFrameRequest{Ticket: accepted.Ticket, Job: ingestJob})
+	_, err = env.ExecuteActivity("CommitFrame", activities.CommitFrameRequest{Ticket: accepted.Ticket, Job: ingestJob, Manifest: built.Manifest})
+	kind, text := final(t, err)
+	require.Equal(t, activities.ErrorInput, kind)
+	require.Contains(t, text, "ingest it anew")
 }
 
 // final is what an error that is not tried again says.

@@ -56,7 +56,8 @@ func (e *Engine) loadBuild(ctx context.Context, key string) (buildDocument, erro
 
 // Commit makes a built frame visible offline. id is unique to the call; the rows of a
 // frame are added once, whatever is committed of it and how often. offline.ErrStale: its
-// files are too old or were discarded, and it must be built by another attempt.
+// files are too old or were discarded, and it must be built by another attempt. Where
+// that would not help, since its ticket is too old, it is ErrRefused.
 func (e *Engine) Commit(ctx context.Context, t Ticket, manifest, id, job string, now window.Time) (offline.CommitResult, error) {
 	target, err := e.accepted(ctx, t)
 	if err != nil {
@@ -79,6 +80,10 @@ func (e *Engine) Commit(ctx context.Context, t Ticket, manifest, id, job string,
 	result, err := table.Commit(ctx, offline.Commit{
 		ID: id, Job: job, Generation: target.Generation, Online: target.View.Online, Builds: []offline.Build{d.Build},
 	})
+	if errors.Is(err, offline.ErrFenceGone) { // each build of the frame has the ticket's fence
+		err = fmt.Errorf("%w into %s: keys were erased since the data frame was accepted, and it is forgotten which: ingest it anew, from another path",
+			ErrRefused, t.Table)
+	}
 	if err != nil {
 		return offline.CommitResult{}, fmt.Errorf("commit %s: %w", t.Path, err)
 	}

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/forget"
 	"github.com/tilery/tilery/pkg/frame"
+	"github.com/tilery/tilery/pkg/ingest"
 	"github.com/tilery/tilery/pkg/keyset"
 	"github.com/tilery/tilery/pkg/offline"
 	"github.com/tilery/tilery/pkg/record"
@@ -67,6 +69,34 @@ func TestAFrameThatWasAcceptedBeforeKeysWereErasedLosesThem(t *testing.T) {
 			require.ElementsMatch(t, steps.want, s.users())
 		})
 	}
+}
+
+// No build of the frame could leave out what nobody knows any more.
+func TestAFrameThatWasAcceptedBeforeAForgottenErasureIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	data := file(t, frame.Arrow, schema, values(1, "a", now, 1), values(2, "a", now, 2))
+	f := s.stage(frame.Arrow, data)
+	ticket := s.accept(f)
+	s.erase(keys(t, 1, "a"))
+	for info, err := range s.bucket.List(t.Context(), "", "") { // as a vacuum does after the retention
+		require.NoError(t, err)
+		if strings.Contains(info.Key, "/_fences/") {
+			require.NoError(t, s.bucket.Delete(t.Context(), info.Key))
+		}
+	}
+	for _, why := range []string{"the first time", "built again"} {
+		built := s.build(ticket)
+		_, err := s.engine.Commit(t.Context(), ticket, built.Manifest, why, "test", now)
+		require.ErrorIs(t, err, ingest.ErrRefused, why)
+		require.NotErrorIs(t, err, offline.ErrStale, why)
+		require.EqualError(t, err, "commit "+f.Path+": cannot ingest into clicks: keys were erased since the data frame was accepted, "+
+			"and it is forgotten which: ingest it anew, from another path")
+	}
+	_, err := s.engine.Find(t.Context(), f.Workspace, f.Table, f.Path)
+	require.NoError(t, err, "it stays staged")
+	s.run(frame.Arrow, data)
+	require.ElementsMatch(t, []int64{1, 2}, s.users(), "another ingest of it has the newest fence")
 }
 
 func TestRowsThatAFenceHoldsBackAreLeftOutAndCounted(t *testing.T) {
