@@ -10,17 +10,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/tilery/tilery/deploy/local/bench/report"
 	"github.com/tilery/tilery/deploy/local/bench/sql"
 	"github.com/tilery/tilery/deploy/local/bench/stored"
 	"github.com/tilery/tilery/pkg/retrieve"
@@ -80,29 +79,34 @@ const compareSQL = `SELECT
 		count(b.flights)
 	FROM read_parquet('%[1]s') a JOIN read_parquet('%[2]s') b ON a.id = b.id`
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "feast:", err)
-		os.Exit(1)
-	}
+type options struct {
+	python  string
+	flights string
+	spine   int
 }
 
-func run(ctx context.Context, args []string) (err error) {
+func main() { report.Main("feast", run) }
+
+func parse(args []string) (options, error) {
+	var o options
 	flags := flag.NewFlagSet("feast", flag.ContinueOnError)
-	python := flags.String("python", "python3", "a Python that has feast and duckdb")
-	flights := flags.String("flights", "../../examples/flights/data", "directory of the flights")
-	rows := flags.Int("spine", 50_000, "number of rows of the spine")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "tilery-feast-")
+	flags.StringVar(&o.python, "python", "python3", "a Python that has feast and duckdb")
+	flags.StringVar(&o.flights, "flights", "../../examples/flights/data", "directory of the flights")
+	flags.IntVar(&o.spine, "spine", 50_000, "number of rows of the spine")
+	err := report.Parse(flags, args)
+	return o, err
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return report.InDir("", func(dir string) error { return o.compare(ctx, dir, out) })
+}
+
+// compare joins on both sides, with all files in dir.
+func (o options) compare(ctx context.Context, dir string, out io.Writer) error {
 	at := func(name string) string { return filepath.Join(dir, name) }
 
 	d, err := sql.Open(nil)
@@ -110,10 +114,10 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer d.Close()
-	if err := d.Exec(spineSQL, filepath.Join(*flights, "*.parquet"), *rows, at("spine.parquet")); err != nil {
+	if err := d.Exec(spineSQL, filepath.Join(o.flights, "*.parquet"), o.spine, at("spine.parquet")); err != nil {
 		return err
 	}
-	v, err := stored.Open(ctx, dir, *flights, definitions, "departures", 1)
+	v, err := stored.Open(ctx, dir, o.flights, definitions, "departures", 1)
 	if err != nil {
 		return err
 	}
@@ -131,9 +135,9 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := d.Exec(rowsSQL, "'"+strings.Join(files, "', '")+"'", at("rows.parquet")); err != nil {
 		return err
 	}
-	command := exec.CommandContext(ctx, *python, "feast/join.py", at("rows.parquet"), at("spine.parquet"), at("feast.parquet"))
+	command := exec.CommandContext(ctx, o.python, "feast/join.py", at("rows.parquet"), at("spine.parquet"), at("feast.parquet"))
 	command.Env = append(os.Environ(), "PYTHONWARNINGS=ignore")
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	command.Stdout, command.Stderr = out, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("join with Feast: %w", err)
 	}
@@ -144,6 +148,6 @@ func run(ctx context.Context, args []string) (err error) {
 	if row[0] != row[1] || row[0] != row[2] {
 		return fmt.Errorf("tilery has %s rows, Feast has %s, and %s are equal", row[0], row[1], row[2])
 	}
-	fmt.Printf("no difference from Feast in %s rows, %s of them with features\n", row[0], row[3])
+	fmt.Fprintf(out, "no difference from Feast in %s rows, %s of them with features\n", row[0], row[3])
 	return nil
 }

@@ -18,15 +18,14 @@ package main
 import (
 	"context"
 	"embed"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+
+	"github.com/tilery/tilery/deploy/local/bench/report"
 )
 
 //go:embed *.py
@@ -39,15 +38,7 @@ type options struct {
 	seed    uint64
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "readers:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("readers", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -56,45 +47,34 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.spark, "spark", "", "the Python that has Spark; empty: leave it out")
 	flags.StringVar(&o.dir, "dir", "", "where to work; empty: a temporary directory that is removed")
 	flags.Uint64Var(&o.seed, "seed", 20010104, "of the events")
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	return o, nil
+	err := report.Parse(flags, args)
+	return o, err
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "tilery-readers-"); err != nil {
+	return report.InDir(o.dir, func(dir string) error {
+		o.dir = dir
+		fmt.Fprintf(out, "seed %d\n", o.seed)
+		if err := writeTables(ctx, o, out); err != nil {
 			return err
 		}
-		defer os.RemoveAll(o.dir) //nolint:errcheck // below the system's temporary directory
-	}
-	fmt.Fprintf(out, "seed %d\n", o.seed)
-	if err := writeTables(ctx, o, out); err != nil {
-		return err
-	}
-	if err := os.CopyFS(o.dir, scripts); err != nil {
-		return err
-	}
-	if o.deltaRS != "" {
-		if err := o.read(ctx, out, o.deltaRS, "delta_rs.py"); err != nil {
+		if err := os.CopyFS(o.dir, scripts); err != nil {
 			return err
 		}
-	}
-	if o.spark != "" {
-		return o.read(ctx, out, o.spark, "spark.py")
-	}
-	return nil
+		if o.deltaRS != "" {
+			if err := o.read(ctx, out, o.deltaRS, "delta_rs.py"); err != nil {
+				return err
+			}
+		}
+		if o.spark != "" {
+			return o.read(ctx, out, o.spark, "spark.py")
+		}
+		return nil
+	})
 }
 
 // read runs a script over the tables. Spark's Java ends when the script does.

@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,7 +22,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/pprof"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 )
@@ -32,12 +32,7 @@ type options struct {
 	maxAllocations float64
 }
 
-func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "bench aggregate:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("bench aggregate", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -46,11 +41,8 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.groups, "groups", 5_000, "number of groups")
 	flags.IntVar(&o.repetitions, "repetitions", 5, "how often to run each")
 	flags.Float64Var(&o.maxAllocations, "max-allocations", 0.001, "fail above, per row that is added")
-	if err := flags.Parse(args); err != nil {
+	if err := report.Parse(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if o.rows < 1 || o.groups < 1 || o.repetitions < 1 {
 		return o, errors.New("rows, groups and repetitions are at least 1")
@@ -58,48 +50,29 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "tilery-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // below the system's temporary directory
-	var results []result
-	profile := filepath.Join(dir, "cpu.pprof")
-	if err := profiled(profile, func() error {
-		results, err = o.measure(out)
-		return err
-	}); err != nil {
-		return err
-	}
-	if err := printTop(out, profile); err != nil {
-		return err
-	}
-	return o.report(out, results)
+	return report.InDir("", func(dir string) error {
+		var results []result
+		profile := filepath.Join(dir, "cpu.pprof")
+		if err := report.Profiled(profile, func() (err error) {
+			results, err = o.measure(ctx, out)
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := printTop(ctx, out, profile); err != nil {
+			return err
+		}
+		return o.report(out, results)
+	})
 }
 
-func profiled(file string, do func() error) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return err
-	}
-	defer pprof.StopCPUProfile()
-	return do()
-}
-
-func printTop(out io.Writer, profile string) error {
-	pprof := exec.Command("go", "tool", "pprof", "-top", "-nodecount=30", profile)
+func printTop(ctx context.Context, out io.Writer, profile string) error {
+	pprof := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=30", profile)
 	pprof.Stdout = out
 	pprof.Stderr = os.Stderr
 	if err := pprof.Run(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -47,11 +48,14 @@ type result struct {
 	addAllocations, mergeAllocations float64 // per row, per state
 }
 
-func (o options) measure(out io.Writer) ([]result, error) {
+func (o options) measure(ctx context.Context, out io.Writer) ([]result, error) {
 	fmt.Fprintf(out, "%d rows of %d groups\n%-36s %10s %10s %12s %12s\n", o.rows, o.groups, "", "ns/row", "allocs/row", "ns/merge", "allocs/merge")
 	batch, other := o.generate(1), o.generate(2)
 	var results []result
 	for _, a := range measured {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		r, err := o.measureOne(a, batch, other)
 		if err != nil {
 			return nil, err

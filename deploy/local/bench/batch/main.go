@@ -24,11 +24,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
-	"syscall"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 )
@@ -59,15 +56,7 @@ type options struct {
 	peer        string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench batch:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("bench batch", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -82,11 +71,8 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "windows at a time, with a thread each, and threads of the peer")
 	flags.Float64Var(&o.maxRatio, "max-ratio", 2, "fail above")
 	flags.StringVar(&o.peer, "peer", "", "")
-	if err := flags.Parse(args); err != nil {
+	if err := report.Parse(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if o.events < 1 || o.keys < 1 || o.windows < 1 || o.repetitions < 1 || o.threads < 1 {
 		return o, errors.New("events, keys, windows, repetitions and threads are at least 1")
@@ -96,26 +82,20 @@ func parse(args []string) (options, error) {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	if o.peer != "" {
 		return aggregateAlone(o, out)
 	}
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "tilery-bench-"); err != nil {
+	return report.InDir(o.dir, func(dir string) error {
+		o.dir = dir
+		pairs, peak, err := o.measure(ctx, out)
+		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(o.dir) //nolint:errcheck // below the system's temporary directory
-	}
-	pairs, peak, err := o.measure(ctx, out)
-	if err != nil {
-		return err
-	}
-	return o.report(out, pairs, peak)
+		return o.report(out, pairs, peak)
+	})
 }
 
 // measure runs both in turn, and returns the worker's peak memory in bytes.

@@ -21,11 +21,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 )
@@ -39,17 +37,10 @@ type options struct {
 	python      string
 	maxRatio    float64
 	side        string
+	profile     string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench delete:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("bench delete", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -61,13 +52,12 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.repetitions, "repetitions", 3, "how often to run each")
 	flags.StringVar(&o.python, "python", "", "a Python that has duckdb and deltalake")
 	flags.Float64Var(&o.maxRatio, "max-ratio", 1.5, "fail above")
+	flags.StringVar(&o.profile, "profile", "", "where to write a profile of Tilery's last run; empty: nowhere")
 	flags.StringVar(&o.side, "side", "", "")
-	if err := flags.Parse(args); err != nil {
+	if err := report.Parse(flags, args); err != nil {
 		return o, err
 	}
 	switch {
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case min(o.keys, o.rows, o.deleted, o.repetitions) < 1 || o.deleted > o.keys:
 		return o, errors.New("keys, rows, deleted and repetitions are at least 1, and no more keys are deleted than there are")
 	case o.python == "" && o.side == "":
@@ -76,23 +66,22 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string, out io.Writer) (err error) {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	if o.side != "" {
 		return o.erase(ctx, out)
 	}
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "tilery-bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	}
+	return report.InDir(o.dir, func(dir string) error {
+		o.dir = dir
+		return o.measure(ctx, out)
+	})
+}
+
+// measure erases on both sides in turn.
+func (o options) measure(ctx context.Context, out io.Writer) error {
 	if err := o.generate(ctx); err != nil {
 		return err
 	}
@@ -149,7 +138,7 @@ func (o options) self(ctx context.Context) (result, error) {
 		return result{}, err
 	}
 	return o.onCopy("tilery", func() (result, error) {
-		return measured(exec.CommandContext(ctx, program, "-side", "tilery", "-dir", o.dir,
+		return measured(exec.CommandContext(ctx, program, "-side", "tilery", "-dir", o.dir, "-profile", o.profile,
 			"-keys", strconv.Itoa(o.keys), "-rows", strconv.Itoa(o.rows), "-deleted", strconv.Itoa(o.deleted)))
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/tilery/tilery/deploy/local/bench/report"
 	"github.com/tilery/tilery/pkg/bucket/file"
 	"github.com/tilery/tilery/pkg/feature"
 	"github.com/tilery/tilery/pkg/keyset"
@@ -124,25 +125,34 @@ func (o options) erase(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var r result
+	err = report.Profiled(o.profile, func() (err error) {
+		r, err = timed(ctx, table, s, keys)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := verify(ctx, table, keys); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, r.seconds, r.rows)
+	return err
+}
+
+// timed erases keys from the files of a snapshot.
+func timed(ctx context.Context, table offline.Table, s offline.Snapshot, keys *keyset.Set) (result, error) {
 	start := time.Now()
 	e := offline.Erasure{ID: "erasure", Keys: keys, Fields: 1}
-	for _, f := range table.MayHold(s, keys, 1) {
+	for _, f := range table.MayHold(s, keys) {
 		r, err := table.Rewrite(ctx, f, keys, 1, nil)
 		if err != nil {
-			return err
+			return result{}, err
 		}
 		e.Rewrites = append(e.Rewrites, r)
 	}
 	erased, err := table.Erase(ctx, e)
-	if err != nil {
-		return err
-	}
-	seconds := time.Since(start).Seconds()
-	if err := verify(ctx, table, keys); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(out, seconds, erased.Rows)
-	return err
+	return result{time.Since(start).Seconds(), int(erased.Rows)}, err
 }
 
 func (o options) readKeys() (*keyset.Set, error) {

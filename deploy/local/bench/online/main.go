@@ -22,10 +22,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 )
@@ -44,15 +41,7 @@ type options struct {
 	profile     string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench online:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("bench online", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -68,11 +57,8 @@ func parse(args []string) (options, error) {
 	flags.Float64Var(&o.maxMemory, "max-memory-ratio", 0.2, "fail above this part of Feast's memory")
 	flags.StringVar(&o.profile, "profile", "", "where to write a profile of Tilery's last run; empty: nowhere")
 	flags.StringVar(&o.side, "side", "", "")
-	if err := flags.Parse(args); err != nil {
+	if err := report.Parse(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if min(o.rows, o.keys, int64(o.repetitions), int64(o.threads)) < 1 {
 		return o, errors.New("rows, keys, repetitions and threads are at least 1")
@@ -80,32 +66,26 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string, out io.Writer) (err error) {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	if o.side != "" {
-		return o.load(ctx, out)
+		return report.Profiled(o.profile, func() error { return o.load(ctx, out) })
 	}
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "tilery-bench-"); err != nil {
+	return report.InDir(o.dir, func(dir string) error {
+		o.dir = dir
+		fmt.Fprintf(out, "%d rows of %d entities\n", o.rows, o.keys)
+		if err := o.generate(); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	}
-	fmt.Fprintf(out, "%d rows of %d entities\n", o.rows, o.keys)
-	if err := o.generate(); err != nil {
-		return err
-	}
-	results, err := o.measure(ctx, out)
-	if err != nil {
-		return err
-	}
-	return o.judge(out, results)
+		results, err := o.measure(ctx, out)
+		if err != nil {
+			return err
+		}
+		return o.judge(out, results)
+	})
 }
 
 // judge prints the last line and says what is too slow or too large.

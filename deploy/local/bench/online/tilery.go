@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime/debug"
-	"runtime/pprof"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,18 +61,7 @@ func (o options) openStore() (*pebble.Store, error) {
 
 // load is what Tilery's process does: builds as the slots of a worker would make them,
 // then the newest rows into the online store.
-func (o options) load(ctx context.Context, out io.Writer) (err error) {
-	if o.profile != "" {
-		file, err := os.Create(o.profile)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
+func (o options) load(ctx context.Context, out io.Writer) error {
 	debug.SetMemoryLimit(o.memory/2*int64(o.threads) + besideBuilds)
 	v, err := o.open(ctx)
 	if err != nil {

@@ -23,10 +23,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 
 	"github.com/tilery/tilery/deploy/local/bench/report"
 )
@@ -49,15 +46,7 @@ type options struct {
 	side        string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench pit:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("bench pit", run) }
 
 func parse(args []string) (options, error) {
 	var o options
@@ -74,11 +63,8 @@ func parse(args []string) (options, error) {
 	flags.Float64Var(&o.maxDuckDB, "max-duckdb-ratio", 1.5, "fail above")
 	flags.Float64Var(&o.minFeast, "min-feast-ratio", 1.5, "fail below")
 	flags.StringVar(&o.side, "side", "", "")
-	if err := flags.Parse(args); err != nil {
+	if err := report.Parse(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if min(o.rows, o.spine, o.keys, o.users, int64(o.repetitions), int64(o.threads)) < 1 {
 		return o, errors.New("rows, spine, keys, users, repetitions and threads are at least 1")
@@ -86,35 +72,29 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string, out io.Writer) (err error) {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	if o.side != "" {
 		return o.runSide(ctx, out)
 	}
-	if o.dir == "" {
-		if o.dir, err = os.MkdirTemp("", "tilery-bench-"); err != nil {
+	return report.InDir(o.dir, func(dir string) error {
+		o.dir = dir
+		fmt.Fprintf(out, "%d rows of %d keys, %d events of %d users; a spine of %d rows\n", o.rows, o.keys, o.rows, o.users, o.spine)
+		if err := o.generate(); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	}
-	fmt.Fprintf(out, "%d rows of %d keys, %d events of %d users; a spine of %d rows\n", o.rows, o.keys, o.rows, o.users, o.spine)
-	if err := o.generate(); err != nil {
-		return err
-	}
-	if err := o.build(ctx, out); err != nil {
-		return err
-	}
-	results, err := o.measure(ctx, out)
-	if err != nil {
-		return err
-	}
-	return o.judge(out, results)
+		if err := o.build(ctx, out); err != nil {
+			return err
+		}
+		results, err := o.measure(ctx, out)
+		if err != nil {
+			return err
+		}
+		return o.judge(out, results)
+	})
 }
 
 // judge prints the last line and says what is too slow or too large.

@@ -1,5 +1,5 @@
-// Package report prints what a benchmark found, as the one line of JSON that each
-// ends with, and measures what all of them do.
+// Package report is what programs that measure or compare share: their main function,
+// a profile, and what a benchmark found as the one line of JSON that each ends with.
 package report
 
 import (
