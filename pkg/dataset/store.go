@@ -178,18 +178,7 @@ func (s *Store) ReadSpine(ctx context.Context, d Dataset, fn func(arrow.Record) 
 		return nil
 	}
 	err := s.readSpine(ctx, *d.Spine, func(spine retrieve.Spine) error {
-		for {
-			rec, err := spine.Next()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err == nil {
-				err = fn(rec)
-			}
-			if err != nil {
-				return err
-			}
-		}
+		return each(ctx, spine.Next, fn)
 	})
 	if errors.Is(err, bucket.ErrNotFound) {
 		return fmt.Errorf("spine of dataset %q of workspace %s: %w", d.Name, d.Workspace, ErrNotFound)
@@ -203,11 +192,16 @@ func (s *Store) readFile(ctx context.Context, d Dataset, f offline.FrozenFile, f
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
+	return each(ctx, reader.Next, fn)
+}
+
+// each hands the records that next returns, up to io.EOF, to fn.
+func each(ctx context.Context, next func() (arrow.Record, error), fn func(arrow.Record) error) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rec, err := reader.Next()
+		rec, err := next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
