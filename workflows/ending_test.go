@@ -177,7 +177,7 @@ func TestACancelledJobCommitsWhatIsBuiltAndDropsTheRest(t *testing.T) {
 	var commitContext error
 	started := 0
 	f.onCommit = func(ctx context.Context, _ []int) error { commitContext = ctx.Err(); return nil }
-	f.onBuild = func(ctx context.Context, number int) error {
+	f.onBuild = func(_ context.Context, number int) error {
 		started++
 		switch {
 		case number < 5:
@@ -185,7 +185,7 @@ func TestACancelledJobCommitsWhatIsBuiltAndDropsTheRest(t *testing.T) {
 		case number == 5:
 			env.CancelWorkflow()
 		}
-		return f.untilCancelled(t)
+		return f.untilCancelled()
 	}
 	in := input()
 	in.Parallelism = 1
@@ -211,7 +211,7 @@ func TestACommitUnderWayOutlivesTheCancellation(t *testing.T) {
 		}
 		close(buildBegan)
 		defer close(buildEnded)
-		return f.untilCancelled(t)
+		return f.untilCancelled()
 	}
 	f.onCommit = func(context.Context, []int) error {
 		<-buildBegan

@@ -67,12 +67,12 @@ func TestACancelledJobHoldsWhatItDidNotDo(t *testing.T) {
 	t.Parallel()
 	f := &fake{windows: 10, online: true}
 	env := newEnvironment(f)
-	f.onBuild = func(ctx context.Context, number int) error {
+	f.onBuild = func(_ context.Context, number int) error {
 		if number < 3 {
 			return nil
 		}
 		env.CancelWorkflow()
-		return f.untilCancelled(t)
+		return f.untilCancelled()
 	}
 	in := input()
 	in.Parallelism = 1

@@ -93,9 +93,9 @@ func TestAJobThatIsCancelledSwitchesNothing(t *testing.T) {
 	t.Parallel()
 	cancelled := func(f *fake, workflow string, in any) {
 		env := newEnvironment(f)
-		f.onBuild = func(ctx context.Context, _ int) error {
+		f.onBuild = func(_ context.Context, _ int) error {
 			env.CancelWorkflow()
-			return f.untilCancelled(t)
+			return f.untilCancelled()
 		}
 		env.ExecuteWorkflow(workflow, in)
 		_, err := ending(t, env)
