@@ -160,9 +160,7 @@ func (s *Store) Read(ctx context.Context, d Dataset, fn func(arrow.Record) error
 	for _, f := range d.Files {
 		err := s.readFile(ctx, d, f, fn)
 		if errors.Is(err, offline.ErrCorrupt) {
-			if now, goneErr := s.Describe(ctx, d.Workspace, d.Name); errors.Is(goneErr, ErrNotFound) || goneErr == nil && now.ID != d.ID {
-				return fmt.Errorf("dataset %q of workspace %s was deleted while it was read: %w", d.Name, d.Workspace, ErrNotFound)
-			}
+			err = s.whyLost(ctx, d, err)
 		}
 		if err != nil {
 			return err
@@ -181,9 +179,18 @@ func (s *Store) ReadSpine(ctx context.Context, d Dataset, fn func(arrow.Record) 
 		return each(ctx, spine.Next, fn)
 	})
 	if errors.Is(err, bucket.ErrNotFound) {
-		return fmt.Errorf("spine of dataset %q of workspace %s: %w", d.Name, d.Workspace, ErrNotFound)
+		return s.whyLost(ctx, d, err)
 	}
 	return err
+}
+
+// whyLost returns ErrNotFound if a dataset was deleted or made anew while it was read,
+// else the error that a part of it is missing.
+func (s *Store) whyLost(ctx context.Context, d Dataset, missing error) error {
+	if now, err := s.Describe(ctx, d.Workspace, d.Name); errors.Is(err, ErrNotFound) || err == nil && now.ID != d.ID {
+		return fmt.Errorf("dataset %q of workspace %s was deleted while it was read: %w", d.Name, d.Workspace, ErrNotFound)
+	}
+	return missing
 }
 
 func (s *Store) readFile(ctx context.Context, d Dataset, f offline.FrozenFile, fn func(arrow.Record) error) (err error) {

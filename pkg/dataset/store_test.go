@@ -178,6 +178,35 @@ func TestADeletedNameIsFree(t *testing.T) {
 	require.ErrorIs(t, err, dataset.ErrNotFound, "it is not taken for the new one")
 }
 
+func TestASpineThatIsLostIsToldFromADatasetThatIsDeleted(t *testing.T) {
+	t.Parallel()
+	b := buckettest.NewMemory()
+	s := newStore(b)
+	d, err := save(t, s, "a", 3)
+	require.NoError(t, err)
+	d.Spine.Schema = feature.Schema{{Name: "user", Type: feature.String}}
+	var users []string
+	read := func() error {
+		return s.ReadSpine(t.Context(), d, func(rec arrow.Record) error {
+			users = append(users, rec.Column(0).(*array.String).Value(0))
+			return nil
+		})
+	}
+	require.NoError(t, read())
+	require.Equal(t, []string{"u1"}, users)
+
+	require.NoError(t, b.Delete(t.Context(), d.Spine.Key))
+	err = read()
+	require.ErrorIs(t, err, bucket.ErrNotFound)
+	require.NotErrorIs(t, err, dataset.ErrNotFound)
+	_, err = s.Delete(t.Context(), "prod", "a")
+	require.NoError(t, err)
+	require.ErrorIs(t, read(), dataset.ErrNotFound)
+
+	d.Spine = nil
+	require.NoError(t, read(), "there is none to lose")
+}
+
 func TestDatasetsAreListedByPages(t *testing.T) {
 	t.Parallel()
 	s := newStore(buckettest.NewMemory())
