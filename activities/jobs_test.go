@@ -276,7 +276,7 @@ func TestNoJobStaysOpenWhoseRunIsGone_B7(t *testing.T) {
 	var states []activities.JobState
 	for _, digit := range names {
 		history := w.history(t, digit+job.ID[1:])
-		states = append(states, history.States[len(history.States)-1].State)
+		states = append(states, history.Last().State)
 	}
 	require.Equal(t, []activities.JobState{activities.JobSuccess, activities.JobError, activities.JobRunning, activities.JobCancelled}, states)
 	lost := w.history(t, "2"+job.ID[1:])

@@ -63,7 +63,7 @@ func (m *Materialize) closeLost(ctx context.Context, job ledger.JobStatus, out *
 	if err != nil || running {
 		return err
 	}
-	record := history.States[len(history.States)-1]
+	record := history.Last()
 	record.Number++
 	record.At = window.FromTime(time.Now())
 	done, err := m.done(ctx, history.Job, record)

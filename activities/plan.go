@@ -160,7 +160,7 @@ func (m *Materialize) storeToFill(ctx context.Context, stores materialize.Stores
 	if err != nil {
 		return nil, nil, err
 	}
-	store := stores.Find(job.States[len(job.States)-1].Fingerprint)
+	store := stores.Find(job.Last().Fingerprint)
 	if store == nil {
 		store = stores.Newest()
 	}
@@ -192,7 +192,7 @@ func (m *Materialize) planRange(ctx context.Context, t *materialize.Target, r Pl
 // planRetry plans what an ended job left undone, within the request's range.
 // With a start alone that is one window.
 func (m *Materialize) planRetry(ctx context.Context, t *materialize.Target, job ledger.History, r PlanRequest, plan *Plan) error {
-	last := job.States[len(job.States)-1]
+	last := job.Last()
 	if !last.State.Final() {
 		return fmt.Errorf("%w: job %s is %s: update it with \"retry\" instead of starting another", materialize.ErrRange, r.Retry, last.State)
 	}

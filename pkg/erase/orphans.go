@@ -33,7 +33,7 @@ func (o *orphans) has(ctx context.Context, view, id string) (bool, error) {
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil || history.States[len(history.States)-1].State != ledger.Cancelled {
+	if err != nil || history.Last().State != ledger.Cancelled {
 		return false, err
 	}
 	staged := Staged{Request: Request{Workspace: o.workspace, View: view}, ID: id}

@@ -33,6 +33,9 @@ type History struct {
 	Attempts []Record // by number and attempt; the last 100
 }
 
+// Last returns the newest state. What Get and Histories return has one.
+func (h History) Last() Record { return h.States[len(h.States)-1] }
+
 // Jobs returns the view's jobs, the newest first and at most limit, which is 1 to
 // MaxJobs. It costs one list, and reads nothing.
 func (l *Ledger) Jobs(ctx context.Context, workspace, view string, limit int) ([]JobStatus, error) {

@@ -111,7 +111,7 @@ func (e *Engine) working(ctx context.Context, workspace, name string, used map[s
 		if err != nil {
 			return false, err
 		}
-		if history.States[len(history.States)-1].Fingerprint == fingerprint {
+		if history.Last().Fingerprint == fingerprint {
 			return true, nil
 		}
 	}

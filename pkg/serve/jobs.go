@@ -131,7 +131,7 @@ var attemptStates = map[ledger.State]api.JobState{
 
 // job puts what the ledger knows into Tecton's form.
 func (s *Server) job(h ledger.History) api.Job {
-	last := h.States[len(h.States)-1]
+	last := h.Last()
 	job := api.Job{
 		ID: h.ID, Workspace: h.Workspace, FeatureView: h.View, CreatedAt: h.CreatedAt.Time(), UpdatedAt: last.At.Time(),
 		State: jobStates[last.State], Attempts: make([]api.Attempt, len(h.Attempts)),
